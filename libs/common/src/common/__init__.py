@@ -1,1 +1,1 @@
-""""""
+"""What every Entrepot service stands on. It knows nothing of any single service."""

@@ -1,0 +1,65 @@
+"""`entrepot.compliance`: routing decisions and what sources have attested."""
+
+from datetime import datetime
+from typing import ClassVar
+from uuid import UUID
+
+from common.contracts.event import Contract, Event
+from common.contracts.orders import FulfillmentLine, OrderReference
+
+TOPIC = "entrepot.compliance"
+
+
+class Allocation(Contract):
+    """What one source shall ship. `attestation_version` is the newest attestation the decision knew of."""
+
+    source_id: UUID
+    attestation_version: int
+    lines: tuple[FulfillmentLine, ...]
+
+
+class RejectedSource(Contract):
+    """Why a source was not chosen. `code` is stable, `detail` is for people."""
+
+    source_id: UUID
+    source_name: str
+    code: str
+    detail: str
+
+
+class Decision(OrderReference):
+    """A routing decision of one order; the highest `decision_version` wins."""
+
+    TOPIC: ClassVar[str] = TOPIC
+
+    decision_version: int
+    order_version: int
+
+
+class OrderRouted(Decision):
+    """Every line has a source; the stock is reserved."""
+
+    allocations: tuple[Allocation, ...]
+
+
+class OrderHeld(Decision):
+    """No plan is possible: `code` is no_source_has_sku, none_in_stock, none_compliant or rule_not_satisfiable."""
+
+    code: str
+    detail: str
+    rejected: tuple[RejectedSource, ...] = ()
+
+
+class SourceComplianceChanged(Event):
+    """A source's attestation to the Amazon Services Business Solutions Agreement was given or withdrawn."""
+
+    TOPIC: ClassVar[str] = TOPIC
+
+    source_id: UUID
+    source_name: str
+    compliant: bool
+    attestation_version: int
+    changed_at: datetime
+
+    def key(self) -> str:
+        return f"{self.account_id}:{self.source_id}"
