@@ -1,16 +1,8 @@
-"""The only source of time: aware UTC. Tests may let it follow the local Amazon's clock by an offset."""
+"""The only source of time: aware UTC."""
 
-from datetime import UTC, datetime, timedelta
-
-_offset = timedelta()
+from datetime import UTC, datetime
 
 
 def now() -> datetime:
     """The current time, aware, UTC."""
-    return datetime.now(UTC) + _offset
-
-
-def shift(offset: timedelta) -> None:
-    """Moves this process's clock; `app` calls it only when the settings allow it (never in production)."""
-    global _offset  # one clock per process is the point
-    _offset = offset
+    return datetime.now(UTC)

@@ -1,0 +1,26 @@
+"""Starts the servers of a test session once, in the controller; workers find them in the environment."""
+
+import os
+from typing import Any
+
+import pytest
+
+pytest_plugins = ["common.testing.plugin"]
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    if hasattr(config, "workerinput"):
+        return
+    from local_stack.testing import start_test_servers
+
+    servers = start_test_servers(kafka=os.environ.get("ENTREPOT_TEST_KAFKA", "embedded"))
+    os.environ.update(servers.environment)
+    config.stash[_servers] = servers
+
+
+def pytest_unconfigure(config: pytest.Config) -> None:
+    if servers := config.stash.get(_servers, None):
+        servers.stop()
+
+
+_servers: pytest.StashKey[Any] = pytest.StashKey()

@@ -1,0 +1,191 @@
+"""One service process: `Runtime` holds its parts, `create_service_app` starts what its roles ask for."""
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import Annotated, Any, Generic, TypeVar
+
+import structlog
+from fastapi import APIRouter, Depends, FastAPI, Request
+from prometheus_client import Histogram
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from common import errors, http, telemetry
+from common.amazon.access import AccessTokens, AuthAccessTokens
+from common.amazon.client import AmazonClient
+from common.amazon.limits import Limits
+from common.amazon.operations import Service as ServiceName
+from common.callers import KeySource, Verifier
+from common.crypto import KeyRing
+from common.db import Database
+from common.health import health_routes
+from common.jobs import Runner, Worker
+from common.kafka import Consumer, Handler
+from common.outbox import Notifier, Relay
+from common.service_tokens import RemoteKeys, ServiceToken
+from common.settings import ServiceSettings
+
+log = structlog.get_logger()
+
+S = TypeVar("S", bound=ServiceSettings)
+
+requests = Histogram("entrepot_http_seconds", "Requests answered", ["method", "route", "status"])
+
+
+class Runtime(Generic[S]):
+    """The parts of one running service; use cases get what they need of it."""
+
+    def __init__(self, service: "Service[S]", settings: S) -> None:
+        self.service = service
+        self.settings = settings
+        self.db = Database(str(settings.database_url), service=service.name, pool_size=settings.database_pool_size)
+        self.http = http.client()
+        self.key_ring = KeyRing.parse(settings.key_ring.get_secret_value())
+        auth_url = str(settings.auth_url).rstrip("/")
+        self.service_token = ServiceToken(self.http, auth_url, settings.service_key.get_secret_value())
+        self.verifier = Verifier(self._keys(auth_url), settings.token_issuer)
+        self.access: AccessTokens = (
+            service.access(self) if service.access else AuthAccessTokens(self.http, auth_url, self.service_token)
+        )
+        self.amazon = AmazonClient(
+            self.http,
+            self.access,
+            Limits(self.db.engine, service.name),
+            app_ids=settings.amazon_client_ids,
+            endpoints=settings.amazon_endpoints,
+        )
+
+    def _keys(self, auth_url: str) -> KeySource:
+        if self.settings.jwks_url:
+            return RemoteKeys(self.http, str(self.settings.jwks_url))
+        return self.service.keys(self) if self.service.keys else RemoteKeys.of_auth(self.http, auth_url)
+
+    def consumer(self) -> Consumer | None:
+        """This service's consumer, when it reads any topic."""
+        if self.service.events is None:
+            return None
+        return Consumer(
+            self.db,
+            self.settings.kafka_bootstrap_servers,
+            name=self.service.name,
+            topics=self.service.topics,
+            handler=self.service.events(self),
+            replica=self.settings.replica,
+        )
+
+    def worker(self) -> Worker:
+        """What executes this service's operation runs."""
+        return Worker(self.db, self.service.operations(self) if self.service.operations else {})
+
+    async def close(self) -> None:
+        await self.http.aclose()
+        await self.db.close()
+
+
+@dataclass(frozen=True)
+class Service(Generic[S]):
+    """What makes a service: its three doors and, for auth, its own keys and tokens."""
+
+    name: ServiceName
+    package: str
+    settings: type[S]
+    routers: Sequence[APIRouter]
+    topics: Sequence[str] = ()
+    events: Callable[[Runtime[S]], Handler] | None = None
+    operations: Callable[[Runtime[S]], Mapping[str, Runner]] | None = None
+    background: Callable[[Runtime[S]], Mapping[str, Callable[[], Awaitable[None]]]] | None = None
+    keys: Callable[[Runtime[S]], KeySource] | None = None
+    access: Callable[[Runtime[S]], AccessTokens] | None = None
+
+
+async def _runtime(request: Request) -> Runtime[Any]:
+    runtime: Runtime[Any] = request.app.state.runtime
+    return runtime
+
+
+RuntimeDependency = Annotated[Runtime[Any], Depends(_runtime)]
+
+
+def create_service_app(service: Service[S], settings: S) -> FastAPI:
+    """The service's FastAPI app. Its lifespan starts relay, consumer and jobs when the roles include `worker`."""
+    runtime = Runtime(service, settings)
+
+    @asynccontextmanager
+    async def lifespan(_: FastAPI) -> AsyncIterator[None]:
+        tasks = [asyncio.create_task(_keep(name, loop), name=name) for name, loop in _loops(runtime).items()]
+        log.info("service_started", roles=sorted(settings.roles), port=settings.port)
+        try:
+            yield
+        finally:
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+            await runtime.close()
+            log.info("service_stopped")
+
+    app = FastAPI(title=f"Entrepot {service.name}", version="1", lifespan=lifespan)
+    app.state.runtime = runtime
+    app.state.service = service
+    errors.install(app)
+    app.include_router(health_routes())
+    if "api" in settings.roles:
+        for router in service.routers:
+            app.include_router(router)
+    app.add_middleware(RequestLog)
+    return app
+
+
+def _loops(runtime: Runtime[S]) -> dict[str, Callable[[], Awaitable[None]]]:
+    if "worker" not in runtime.settings.roles:
+        return {"notifier": Notifier(runtime.db).run}
+    loops: dict[str, Callable[[], Awaitable[None]]] = {
+        "relay": Relay(runtime.db, runtime.settings.kafka_bootstrap_servers).run
+    }
+    if consumer := runtime.consumer():
+        loops["consumer"] = consumer.run
+    if runtime.service.operations:
+        loops["jobs"] = runtime.worker().run
+    if runtime.service.background:
+        loops |= runtime.service.background(runtime)
+    return loops
+
+
+async def _keep(name: str, loop: Callable[[], Awaitable[None]]) -> None:
+    """Runs a loop for ever: a bug in one is logged and the loop begins again, the others go on."""
+    while True:
+        try:
+            await loop()
+        except Exception:
+            log.exception("loop_broke", loop=name)
+            await asyncio.sleep(1)
+
+
+class RequestLog:
+    """Continues the caller's correlation id, answers it, and times the request by its route template."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        given = next((value for name, value in scope["headers"] if name == b"x-correlation-id"), b"")
+        correlation = telemetry.correlate(given.decode("latin-1")).encode()
+        started = time.perf_counter()
+        status = 500
+
+        async def answer(message: Message) -> None:
+            nonlocal status
+            if message["type"] == "http.response.start":
+                status = message["status"]
+                message.setdefault("headers", []).append((b"x-correlation-id", correlation))
+            await send(message)
+
+        try:
+            await self._app(scope, receive, answer)
+        finally:
+            route = getattr(scope.get("route"), "path", "none")
+            requests.labels(scope["method"], route, status).observe(time.perf_counter() - started)

@@ -1,0 +1,76 @@
+"""`python -m <service> serve|migrate|replay`: the commands that every service has."""
+
+import asyncio
+import sys
+from typing import Any
+
+import structlog
+import typer
+import uvicorn
+from pydantic import ValidationError
+
+from common import migrations, telemetry
+from common.app import Runtime, Service, create_service_app
+
+
+def service_cli(service: Service[Any]) -> typer.Typer:
+    """The service's command line; a service may add commands of its own."""
+    cli = typer.Typer(no_args_is_help=True, help=f"Entrepot {service.name}", pretty_exceptions_enable=False)
+
+    @cli.command()
+    def serve() -> None:
+        """Serves HTTP and, with the role `worker`, events and jobs, until SIGTERM."""
+        settings = read_settings(service)
+        telemetry.configure(service.name, settings.log_level)
+        app = create_service_app(service, settings)
+        uvicorn.run(
+            app,
+            host=settings.host,
+            port=settings.port,
+            log_config=None,
+            access_log=False,
+            timeout_graceful_shutdown=15,
+            server_header=False,
+        )
+
+    @cli.command()
+    def migrate() -> None:
+        """Brings the database to the newest revisions."""
+        settings = read_settings(service)
+        telemetry.configure(service.name, settings.log_level)
+        asyncio.run(migrations.upgrade(str(settings.database_url), service.package))
+        structlog.get_logger().info("migrated", package=service.package)
+
+    @cli.command()
+    def sql() -> None:
+        """Prints the whole migration as SQL; nothing is executed."""
+        migrations.sql(service.package, sys.stdout)
+
+    @cli.command()
+    def replay() -> None:
+        """Handles the events that were set aside again, oldest first per key."""
+        settings = read_settings(service)
+        telemetry.configure(service.name, settings.log_level)
+        typer.echo(f"{asyncio.run(_replay(Runtime(service, settings)))} events replayed")
+
+    return cli
+
+
+async def _replay(runtime: Runtime[Any]) -> int:
+    consumer = runtime.consumer()
+    try:
+        return await consumer.replay() if consumer else 0
+    finally:
+        await runtime.close()
+
+
+def read_settings(service: Service[Any]) -> Any:
+    """The settings from the environment; a wrong or missing one is named, its value never shown."""
+    try:
+        return service.settings()
+    except ValidationError as error:
+        for problem in error.errors(include_input=False, include_url=False):
+            name = ".".join(map(str, problem["loc"])).upper() or "settings"
+            typer.echo(f"{service.name}: {name}: {problem['msg']}", err=True)
+        typer.echo("See .env.example for what each service reads.", err=True)
+        raise typer.Exit(2) from None

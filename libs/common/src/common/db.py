@@ -1,0 +1,101 @@
+"""The engine, `transaction()` and the `Transaction` dependency: the only ways to a database."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Annotated, Any
+
+from fastapi import Depends, Request
+from sqlalchemy import DateTime, MetaData, text
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.ext.asyncio import AsyncEngine, async_sessionmaker, create_async_engine
+from sqlalchemy.orm import registry
+from sqlmodel import Field, SQLModel
+from sqlmodel.ext.asyncio.session import AsyncSession
+
+NAMES = {
+    "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+    "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+    "ck": "ck_%(table_name)s_%(constraint_name)s",
+    "fk": "fk_%(table_name)s_%(column_0_N_name)s",
+    "pk": "pk_%(table_name)s",
+}
+
+
+def new_registry() -> registry:
+    """A registry for one package's tables: each service has its own, so that equal names never clash."""
+    return registry(metadata=MetaData(naming_convention=NAMES))
+
+
+class CommonTable(SQLModel, registry=new_registry()):
+    """Base of the tables that every service's database has."""
+
+
+def UtcField(**options: Any) -> Any:  # noqa: N802 - reads as a kind of Field
+    """A `timestamp with time zone` column."""
+    return Field(sa_type=DateTime(timezone=True), **options)
+
+
+class Database:
+    """One service's database."""
+
+    def __init__(self, url: str, *, service: str, pool_size: int = 10) -> None:
+        self.service = service
+        self.url = url.replace("postgresql+asyncpg://", "postgresql://", 1)
+        self.engine: AsyncEngine = create_async_engine(
+            self.url.replace("postgresql://", "postgresql+asyncpg://", 1),
+            pool_size=pool_size,
+            max_overflow=pool_size,
+            hide_parameters=True,  # an error's text must not quote rows
+            connect_args={
+                "timeout": 5,
+                "server_settings": {
+                    "application_name": service,
+                    "idle_in_transaction_session_timeout": "30s",
+                    "timezone": "UTC",
+                    "jit": "off",
+                },
+            },
+        )
+        self._sessions = async_sessionmaker(self.engine, class_=AsyncSession, expire_on_commit=False)
+        # Set after a commit that wrote outbox rows; the relay or the notifier of this process waits for it.
+        self.outbox_written = asyncio.Event()
+
+    @asynccontextmanager
+    async def transaction(self) -> AsyncIterator[AsyncSession]:
+        """One transaction: committed when the block ends, rolled back when it raises."""
+        async with self._sessions() as session:
+            session.info["service"] = self.service
+            async with session.begin():
+                yield session
+            if session.info.pop("outbox", False):
+                self.outbox_written.set()
+
+    async def ping(self) -> None:
+        """Raises when the database does not answer."""
+        async with self.engine.connect() as connection:
+            await connection.execute(text("select 1"))
+
+    async def close(self) -> None:
+        await self.engine.dispose()
+
+
+async def _transaction(request: Request) -> AsyncIterator[AsyncSession]:
+    database: Database = request.app.state.runtime.db
+    async with database.transaction() as session:
+        yield session
+
+
+# scope="function": the commit happens before the answer leaves, so a failing commit is never answered 2xx.
+Transaction = Annotated[AsyncSession, Depends(_transaction, scope="function")]
+
+# Connection exceptions, insufficient resources, operator intervention, deadlocks and serialization failures.
+_TRANSIENT_CLASSES = ("08", "40", "53", "57")
+
+
+def is_transient(error: BaseException) -> bool:
+    """Whether the same work may succeed a moment later: the database was away, restarted, or chose a victim."""
+    if isinstance(error, DBAPIError):
+        state = getattr(error.orig, "sqlstate", None) or getattr(error.orig, "pgcode", None) or ""
+        return error.connection_invalidated or str(state).startswith(_TRANSIENT_CLASSES) or not state
+    return isinstance(error, ConnectionError | TimeoutError | OSError)

@@ -1,0 +1,61 @@
+"""`/healthz` (the process lives), `/readyz` (what it needs answers, and if not: what to do) and `/metrics`."""
+
+import asyncio
+from typing import Any
+
+from fastapi import APIRouter, Request, Response
+from fastapi.responses import JSONResponse
+from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
+
+from common import migrations
+
+_PATIENCE = 2.0
+
+
+def health_routes() -> APIRouter:
+    router = APIRouter(tags=["health"])
+
+    @router.get("/healthz")
+    async def healthz() -> dict[str, str]:
+        """The process answers."""
+        return {"status": "ok"}
+
+    @router.get("/readyz")
+    async def readyz(request: Request) -> JSONResponse:
+        """200 when this process can do its work; 503 with what is missing and how to fix it."""
+        runtime = request.app.state.runtime
+        database, kafka = await asyncio.gather(_database(runtime), _kafka(runtime.settings.kafka_bootstrap_servers))
+        # An API without the broker still accepts: the outbox keeps its events.
+        ready = database is None and (kafka is None or "api" in runtime.settings.roles)
+        checks = {"database": database or "ok", "kafka": kafka or "ok"}
+        return JSONResponse({"status": "ready" if ready else "not_ready", "checks": checks}, 200 if ready else 503)
+
+    @router.get("/metrics", include_in_schema=False)
+    async def metrics() -> Response:
+        return Response(generate_latest(), media_type=CONTENT_TYPE_LATEST)
+
+    return router
+
+
+async def _database(runtime: Any) -> str | None:
+    try:
+        async with asyncio.timeout(_PATIENCE):
+            missing = await migrations.missing(runtime.db, runtime.service.package)
+    except Exception as error:
+        return f"the database does not answer ({type(error).__name__}): check DATABASE_URL and that PostgreSQL runs"
+    return (
+        f"the database lacks migrations {missing}: run `python -m {runtime.service.package} migrate`"
+        if missing
+        else None
+    )
+
+
+async def _kafka(bootstrap_servers: str) -> str | None:
+    host, _, port = bootstrap_servers.split(",")[0].rpartition(":")
+    try:
+        async with asyncio.timeout(_PATIENCE):
+            _reader, writer = await asyncio.open_connection(host, int(port))
+    except (OSError, ValueError) as error:
+        return f"no broker answers ({type(error).__name__}): check KAFKA_BOOTSTRAP_SERVERS; events wait in the outbox"
+    writer.close()
+    return None

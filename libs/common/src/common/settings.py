@@ -1,0 +1,71 @@
+"""What every service reads from its environment. Secrets that belong to development are refused elsewhere."""
+
+from typing import Annotated, Literal, Self
+
+from pydantic import AnyHttpUrl, Field, PostgresDsn, SecretStr, field_validator, model_validator
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+from common.contracts.connections import Region
+
+DEVELOPMENT_MARK = "dev-only-"
+
+Role = Literal["api", "worker"]
+
+
+class ServiceSettings(BaseSettings):
+    """Common to all services; a service adds its own fields. Names are environment variables in upper case."""
+
+    model_config = SettingsConfigDict(extra="ignore", frozen=True)
+
+    environment: Literal["development", "test", "production"] = "production"
+    roles: Annotated[frozenset[Role], NoDecode] = frozenset({"api", "worker"})
+    log_level: str = "INFO"
+    host: str = "127.0.0.1"
+    port: int = 8000
+
+    database_url: PostgresDsn
+    database_pool_size: int = 10
+    kafka_bootstrap_servers: str
+    replica: int = Field(default=0, description="ordinal of this replica; makes the consumer's static instance id")
+
+    auth_url: AnyHttpUrl = Field(description="base URL of the auth service: tokens, JWKS, Amazon access tokens")
+    token_issuer: str = Field(default="entrepot", description="`iss` of the JWTs that are accepted")
+    jwks_url: AnyHttpUrl | None = Field(default=None, description="an external OIDC issuer's keys instead of auth's")
+    service_key: SecretStr = Field(description="this service's own API key, exchanged at auth")
+    key_ring: SecretStr = Field(description="`id:base64 of 32 bytes`, comma separated; the first one encrypts")
+
+    amazon_endpoint_na: AnyHttpUrl | None = None
+    amazon_endpoint_eu: AnyHttpUrl | None = None
+    amazon_endpoint_fe: AnyHttpUrl | None = None
+    amazon_client_id_na: str = ""
+    amazon_client_id_eu: str = ""
+    amazon_client_id_fe: str = ""
+
+    @field_validator("roles", mode="before")
+    @classmethod
+    def _split(cls, value: object) -> object:
+        return [part.strip() for part in value.split(",") if part.strip()] if isinstance(value, str) else value
+
+    @model_validator(mode="after")
+    def _no_development_in_production(self) -> Self:
+        if self.environment == "production":
+            for name in type(self).model_fields:
+                value = getattr(self, name)
+                if isinstance(value, SecretStr) and DEVELOPMENT_MARK in value.get_secret_value():
+                    raise ValueError(f"{name.upper()} holds a development secret; set your own for production")
+        return self
+
+    @property
+    def amazon_endpoints(self) -> dict[Region, str]:
+        """Overridden SP-API base URLs by region; a region that is absent goes to Amazon itself."""
+        given: dict[Region, AnyHttpUrl | None] = {
+            "NA": self.amazon_endpoint_na,
+            "EU": self.amazon_endpoint_eu,
+            "FE": self.amazon_endpoint_fe,
+        }
+        return {region: str(url).rstrip("/") for region, url in given.items() if url}
+
+    @property
+    def amazon_client_ids(self) -> dict[Region, str]:
+        """The app's LWA client id by region: what the rate limits are counted for."""
+        return {"NA": self.amazon_client_id_na, "EU": self.amazon_client_id_eu, "FE": self.amazon_client_id_fe}
