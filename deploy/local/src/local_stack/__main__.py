@@ -1,0 +1,71 @@
+"""`python -m local_stack up` runs the stack, `python -m local_stack kafka` Apache Kafka; both until Ctrl-C."""
+
+import os
+import signal
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+
+from local_stack.apache_kafka import ApacheKafka, KafkaUnavailable
+from local_stack.processes import ChildFailed
+from local_stack.stack import COMPONENTS, Stack, StackBusy, open_state, start_stack
+from local_stack.supervisor import Supervisor
+
+app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help=__doc__)
+console = Console(highlight=False, soft_wrap=True)
+State = Annotated[Path, typer.Option(envvar="ENTREPOT_STATE", help="Where data, logs and the lock live.")]
+
+
+@app.command()
+def up(state: State = Path(".run")) -> None:
+    """PostgreSQL, a broker and all that stands on them. DATABASE_URL and KAFKA_BOOTSTRAP_SERVERS replace ours."""
+    began = time.monotonic()
+    stack = Stack(state.absolute(), dict(os.environ))
+
+    def started(name: str) -> None:
+        console.print(f"{time.monotonic() - began:6.1f} s  {name:<12} {stack.addresses.get(name, '')}")
+
+    with _foreground(state, stack.supervisor):
+        start_stack(COMPONENTS, stack, started)
+        memory = stack.supervisor.memory()
+        console.print(f"ready, {memory.resident / 2**20:.0f} MiB resident; logs in {stack.log_dir}; Ctrl-C stops it")
+        stack.supervisor.wait()
+
+
+@app.command()
+def kafka(
+    state: State = Path(".run"),
+    port: Annotated[int, typer.Option(help="The port clients use; 0 takes a free one.")] = 9092,
+) -> None:
+    """One Apache Kafka node (KRaft) on Java 17, fetched with Maven the first time."""
+    directory = state.absolute() / "apache-kafka"
+    supervisor = Supervisor()
+    server = ApacheKafka(directory / "data", port, log=directory / "kafka.log")
+    with _foreground(directory, supervisor):
+        supervisor.start(server)
+        console.print(f"ready: KAFKA_BOOTSTRAP_SERVERS={server.bootstrap_servers}; log {server.log}; Ctrl-C stops it")
+        supervisor.wait()
+
+
+@contextmanager
+def _foreground(state: Path, supervisor: Supervisor) -> Iterator[None]:
+    """Hold the state directory, stop everything on Ctrl-C or SIGTERM, and say in one line what went wrong."""
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        open_state(state.absolute())
+        with supervisor:
+            yield
+    except KeyboardInterrupt:
+        console.print("stopped")
+    except (ChildFailed, KafkaUnavailable, StackBusy) as error:
+        console.print(str(error), markup=False, style="red")
+        raise typer.Exit(1) from None
+
+
+if __name__ == "__main__":
+    app()
