@@ -13,6 +13,7 @@ from typing import Any
 import aiohttp
 import yarl
 from httpx import (
+    URL,
     AsyncByteStream,
     AsyncClient,
     Cookies,
@@ -26,7 +27,7 @@ from httpx import (
 from httpx_aiohttp import AiohttpTransport
 from httpx_aiohttp.transport import AiohttpResponseStream
 
-__all__ = ["AsyncClient", "NotSent", "OutcomeUnknown", "Request", "Response", "client"]
+__all__ = ["URL", "AsyncClient", "NotSent", "OutcomeUnknown", "Request", "Response", "client"]
 
 # An answer up to this size (bytes, by its Content-Length) is read at once; a larger one streams.
 _READ_AT_ONCE = 1 << 20
@@ -52,7 +53,8 @@ def client(
     """A client for many requests at once. Times in seconds; `read_timeout` is the longest silence, not the whole.
 
     It follows no redirect, keeps no cookies (they would leak from one seller to the next) and reads no proxy variables.
-    A request may carry `extensions={"timeout": {"connect": s, "read": s, "total": s}}` of its own.
+    A request may carry extensions of its own: `timeout` ({"connect": s, "read": s, "total": s}), and `target`: bytes
+    sent as path and query as they are, below a URL that names the origin only (httpx need not parse each anew).
     Raises `NotSent` or `OutcomeUnknown`, both httpx `TransportError`s; any answer, whatever its status, is returned.
     """
     return _Client(
@@ -119,7 +121,7 @@ class _Transport(AiohttpTransport):
         try:
             answer = await self.client.request(
                 request.method,
-                yarl.URL(str(request.url), encoded=True),  # httpx has encoded it; yarl would undo %27 and the like
+                _url(request),
                 headers=headers,
                 data=body,
                 allow_redirects=False,
@@ -134,6 +136,12 @@ class _Transport(AiohttpTransport):
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
             raise OutcomeUnknown(type(error).__name__, request=request) from error
         return Response(answer.status, headers=answer.raw_headers, stream=_Stream(answer), request=request)
+
+
+def _url(request: Request) -> yarl.URL:
+    target = request.extensions.get("target")
+    url = str(request.url) if target is None else f"{str(request.url).rstrip('/')}{target.decode('ascii')}"
+    return yarl.URL(url, encoded=True)  # as it is: yarl would undo %27 and the like
 
 
 class _Stream(AiohttpResponseStream):

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Sequence
+from contextlib import AsyncExitStack
 from typing import Any
 from uuid import uuid4
 
@@ -77,9 +78,11 @@ async def forward(session: AsyncSession, rows: Sequence[tuple[str, str, bytes, s
 class Relay:
     """Moves the outbox to Kafka in one transaction per batch: what the broker did not acknowledge stays."""
 
-    def __init__(self, database: Database, bootstrap_servers: str) -> None:
+    def __init__(self, database: Database, bootstrap_servers: str, *, patience: float = 20.0) -> None:
+        """`patience`: seconds for one batch's acknowledgements; then it is rolled back and sent by a new producer."""
         self._database = database
         self._bootstrap_servers = bootstrap_servers
+        self._patience = patience
         self._wake = database.outbox_written
 
     async def run(self) -> None:
@@ -92,20 +95,22 @@ class Relay:
                 await asyncio.sleep(1)
 
     async def _relay(self) -> None:
-        producer = AIOKafkaProducer(
-            bootstrap_servers=self._bootstrap_servers,
-            acks="all",
-            enable_idempotence=True,
-            linger_ms=0,
-            max_request_size=2 * LARGEST_MESSAGE,
-        )
-        connection = await asyncpg.connect(
-            self._database.url,
-            timeout=5,
-            server_settings={"application_name": "outbox-relay", "idle_in_transaction_session_timeout": "30s"},
-        )
-        try:
+        async with AsyncExitStack() as stack:
+            producer = AIOKafkaProducer(
+                bootstrap_servers=self._bootstrap_servers,
+                acks="all",
+                enable_idempotence=True,
+                linger_ms=0,
+                max_request_size=2 * LARGEST_MESSAGE,
+            )
+            stack.push_async_callback(give_up, producer)
             await producer.start()
+            connection = await asyncpg.connect(
+                self._database.url,
+                timeout=5,
+                server_settings={"application_name": "outbox-relay", "idle_in_transaction_session_timeout": "30s"},
+            )
+            stack.push_async_callback(connection.close, timeout=2)
             await connection.add_listener(CHANNEL, lambda *_: self._wake.set())
             while True:
                 self._wake.clear()
@@ -116,9 +121,6 @@ class Relay:
                     await asyncio.sleep(COALESCE_SECONDS)
                 if sent != BATCH:
                     await _wait(self._wake, POLL_SECONDS)
-        finally:
-            await connection.close(timeout=2)
-            await producer.stop()
 
     async def drain(self, connection: "asyncpg.Connection[Any]", producer: AIOKafkaProducer) -> int | None:
         """Sends one batch; answers how many, or None when another process holds the relay."""
@@ -132,14 +134,15 @@ class Relay:
             )
             # DELETE answers in no order; unsorted, hundreds of inversions per key were measured.
             rows.sort(key=lambda row: row["id"])
-            sends = [
-                await producer.send(
-                    row["topic"], row["message"], key=row["key"].encode(), headers=_headers(row["headers"])
-                )
-                for row in rows
-            ]
-            if sends:
-                await asyncio.gather(*sends)
+            async with asyncio.timeout(self._patience):
+                sends = [
+                    await producer.send(
+                        row["topic"], row["message"], key=row["key"].encode(), headers=_headers(row["headers"])
+                    )
+                    for row in rows
+                ]
+                if sends:
+                    await asyncio.gather(*sends)
         for row in rows:
             relayed.labels(row["topic"]).inc()
         return len(rows)
@@ -167,6 +170,16 @@ class Notifier:
 def _headers(stored: str | None) -> list[tuple[str, bytes]]:
     headers = {"content-type": CONTENT_TYPE} | (msgspec.json.decode(stored, type=dict[str, str]) if stored else {})
     return [(name, value.encode()) for name, value in headers.items()]
+
+
+async def give_up(producer: AIOKafkaProducer) -> None:
+    """Ends a producer at once. Its own `stop()` waits without end for a broker that is away, and nothing is lost: what
+    was not acknowledged is still in the outbox."""
+    sending = producer._sender.sender_task
+    if sending is not None:
+        sending.cancel()
+        await asyncio.wait([sending])
+    await producer.stop()
 
 
 async def _wait(event: asyncio.Event, seconds: float) -> None:

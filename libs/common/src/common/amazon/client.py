@@ -74,13 +74,14 @@ class AmazonClient:
         self._access = access
         self._limits = limits
         self._app_ids = app_ids
-        self._endpoints = {region: entry.endpoint for region, entry in REGIONS.items()} | dict(endpoints or {})
+        origins = {region: entry.endpoint for region, entry in REGIONS.items()} | dict(endpoints or {})
+        self._origins = {region: http.URL(origin) for region, origin in origins.items()}
         self._max_wait = max_wait
         self._attempts = attempts
         self._backoff = backoff
         self._budget = _RetryBudget()
         timeout = http_client.timeout
-        self._extensions = {"timeout": {"connect": timeout.connect, "read": timeout.read, "total": total_timeout}}
+        self._timeout = {"connect": timeout.connect, "read": timeout.read, "total": total_timeout}
 
     async def call(
         self,
@@ -98,13 +99,13 @@ class AmazonClient:
         Values of `path` and `query` are given as they are; they are percent-encoded in full here (FACTS 5.1.1).
         Raises one of `common.amazon.errors`; a repeatable call has then been tried `attempts` times.
         """
-        url = self._endpoints[seller.region] + _target(operation, path, query)
+        target = _target(operation, path, query)
         wait = self._max_wait if max_wait is None else max_wait
         self._budget.call_made()
         try:
-            answer = await self._attempt(operation, seller, url, body, wait)
+            answer = await self._attempt(operation, seller, target, body, wait)
         except AmazonError as error:
-            answer = await self._retry(error, operation, seller, url, body, wait)
+            answer = await self._retry(error, operation, seller, target, body, wait)
         if into is type(None):
             return None
         try:
@@ -118,7 +119,13 @@ class AmazonClient:
             ) from None
 
     async def _retry(
-        self, first: AmazonError, operation: Operation, seller: Seller, url: str, body: bytes | None, max_wait: float
+        self,
+        first: AmazonError,
+        operation: Operation,
+        seller: Seller,
+        target: bytes,
+        body: bytes | None,
+        max_wait: float,
     ) -> http.Response:
         """Goes on after a first failure. Apart from the first attempt because most calls need no second."""
         tries = 0
@@ -136,23 +143,23 @@ class AmazonClient:
                 if failed is not None:
                     error, failed = failed, None
                     raise error
-                return await self._attempt(operation, seller, url, body, max_wait)
+                return await self._attempt(operation, seller, target, body, max_wait)
         raise AssertionError("stamina returns, or raises the last error")
 
     async def _attempt(
-        self, operation: Operation, seller: Seller, url: str, body: bytes | None, max_wait: float
+        self, operation: Operation, seller: Seller, target: bytes, body: bytes | None, max_wait: float
     ) -> http.Response:
         token = await self._access.get(seller)
         try:
-            return await self._send(operation, seller, url, body, max_wait, token)
+            return await self._send(operation, seller, target, body, max_wait, token)
         except AccessDenied:
             another = await self._access.refused(seller, token)
             if another == token:
                 raise
-        return await self._send(operation, seller, url, body, max_wait, another)
+        return await self._send(operation, seller, target, body, max_wait, another)
 
     async def _send(
-        self, operation: Operation, seller: Seller, url: str, body: bytes | None, max_wait: float, token: str
+        self, operation: Operation, seller: Seller, target: bytes, body: bytes | None, max_wait: float, token: str
     ) -> http.Response:
         app_id = self._app_ids[seller.region]
         wait = await self._limits.take(operation, app_id, seller, max_wait=max_wait)
@@ -167,7 +174,13 @@ class AmazonClient:
         }
         if body is not None:
             headers["content-type"] = "application/json"
-        request = http.Request(operation.method, url, headers=headers, content=body, extensions=self._extensions)
+        request = http.Request(
+            operation.method,
+            self._origins[seller.region],
+            headers=headers,
+            content=body,
+            extensions={"timeout": self._timeout, "target": target},
+        )
         try:
             answer = await self._http.send(request)
         except http.NotSent as cause:
@@ -227,13 +240,13 @@ class _RetryBudget:
         return True
 
 
-def _target(operation: Operation, path: Mapping[str, str] | None, query: Mapping[str, str] | None) -> str:
+def _target(operation: Operation, path: Mapping[str, str] | None, query: Mapping[str, str] | None) -> bytes:
     target = operation.path
     if path:
         target = target.format_map({name: _segment(value) for name, value in path.items()})
     if query:
         target += "?" + "&".join(f"{name}={quote(value, safe='')}" for name, value in query.items())
-    return target
+    return target.encode("ascii")
 
 
 def _segment(value: str) -> str:

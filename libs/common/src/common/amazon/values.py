@@ -24,7 +24,11 @@ class Money(msgspec.Struct, frozen=True, rename="camel"):
             raise ValueError("no amount of money")
 
 
-class Personal(msgspec.Struct, frozen=True, rename="camel", kw_only=True):
+class Shape(msgspec.Struct, frozen=True, rename="camel", kw_only=True):
+    """Base of the structs that mirror Amazon's: camelCase on the wire, unknown fields ignored."""
+
+
+class Personal(Shape, frozen=True):
     """Base of structs with a buyer's data: their repr shows none of it, wherever a traceback or log prints them."""
 
     def __repr__(self) -> str:

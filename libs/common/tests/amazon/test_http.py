@@ -1,0 +1,108 @@
+"""What a failed request tells: whether it may have arrived."""
+
+import gzip
+import socket
+from typing import Any
+
+import aiohttp
+import pytest
+
+from common import http
+
+
+@pytest.mark.fault("F12")
+async def test_a_refused_connection_was_surely_not_sent(http_client: http.AsyncClient) -> None:
+    with socket.socket() as nobody_listens:
+        nobody_listens.bind(("127.0.0.1", 0))
+        with pytest.raises(http.NotSent) as failure:
+            await http_client.post(f"http://127.0.0.1:{nobody_listens.getsockname()[1]}/", content=b"x")
+    assert isinstance(failure.value.__cause__, aiohttp.ClientConnectorError)
+
+
+@pytest.mark.fault("F12")
+async def test_a_server_that_reads_the_request_and_closes_leaves_the_outcome_unknown(
+    http_client: http.AsyncClient, wire: Any
+) -> None:
+    wire.answers(wire.SILENT)
+    with pytest.raises(http.OutcomeUnknown):
+        await http_client.post(wire.url, content=b"x")
+    assert [request.body for request in wire.arrived] == [b"x"]
+
+
+@pytest.mark.fault("F12")
+async def test_the_outcome_is_unknown_also_on_a_connection_that_was_used_before(
+    http_client: http.AsyncClient, wire: Any
+) -> None:
+    wire.answers(wire.json({}), wire.SILENT)
+    await http_client.post(wire.url, content=b"first")
+    with pytest.raises(http.OutcomeUnknown):
+        await http_client.post(wire.url, content=b"second")
+    assert [request.body for request in wire.arrived] == [b"first", b"second"]
+
+
+@pytest.mark.fault("F11")
+async def test_a_body_shorter_than_announced_is_no_answer(http_client: http.AsyncClient, wire: Any) -> None:
+    wire.answers(wire.raw(b'{"orders": []}', cut=-5))
+    with pytest.raises(http.OutcomeUnknown):
+        await http_client.get(wire.url)
+
+
+@pytest.mark.fault("F11")
+async def test_a_large_body_that_breaks_off_is_no_answer(http_client: http.AsyncClient, wire: Any) -> None:
+    wire.answers(wire.raw(b"x" * (3 << 20), cut=2 << 20))
+    with pytest.raises(http.OutcomeUnknown):
+        await http_client.get(wire.url)
+
+
+async def test_a_large_body_streams_and_a_small_one_is_read_at_once(http_client: http.AsyncClient, wire: Any) -> None:
+    for size in (10, 3 << 20):
+        wire.answers(wire.raw(b"y" * size))
+        async with http_client.stream("GET", wire.url) as answer:
+            assert sum([len(chunk) async for chunk in answer.aiter_bytes()]) == size
+
+
+async def test_a_compressed_answer_is_unpacked(http_client: http.AsyncClient, wire: Any) -> None:
+    wire.answers(wire.raw(gzip.compress(b'{"sku": "A"}'), content_encoding="gzip"))
+    assert (await http_client.get(wire.url)).json() == {"sku": "A"}
+
+
+@pytest.mark.fault("F11")
+async def test_an_answer_that_is_not_compressed_as_it_says_is_no_answer(
+    http_client: http.AsyncClient, wire: Any
+) -> None:
+    wire.answers(wire.raw(b"plain", content_encoding="gzip"))
+    with pytest.raises(http.OutcomeUnknown):
+        await http_client.get(wire.url)
+
+
+async def test_a_redirect_is_not_followed(http_client: http.AsyncClient, wire: Any) -> None:
+    wire.answers(wire.raw(b"", 302, location="http://169.254.169.254/"))
+    assert (await http_client.get(wire.url)).status_code == 302
+    assert len(wire.arrived) == 1
+
+
+@pytest.mark.edge(22)
+async def test_a_cookie_of_one_sellers_answer_is_not_sent_with_the_next_request(
+    http_client: http.AsyncClient, wire: Any
+) -> None:
+    wire.answers(wire.raw(b"{}", set_cookie="session=of-seller-1; Path=/"))
+    await http_client.get(wire.url)
+    await http_client.get(wire.url)
+    assert all("cookie" not in request.headers for request in wire.arrived)
+
+
+@pytest.mark.fault("F11")
+async def test_silence_longer_than_the_read_timeout_leaves_the_outcome_unknown(wire: Any) -> None:
+    wire.answers(wire.raw(b"{}"))
+    async with http.client(read_timeout=0.05) as impatient:
+        with socket.create_server(("127.0.0.1", 0)) as accepts_and_says_nothing, pytest.raises(http.OutcomeUnknown):
+            await impatient.get(f"http://127.0.0.1:{accepts_and_says_nothing.getsockname()[1]}/")
+
+
+async def test_a_streamed_upload_arrives_whole(http_client: http.AsyncClient, wire: Any) -> None:
+    async def parts() -> Any:
+        yield b"one,"
+        yield b"two"
+
+    await http_client.put(wire.url, content=parts(), headers={"content-length": "7"})
+    assert wire.arrived[0].body == b"one,two"

@@ -1,0 +1,167 @@
+"""Operation runs: the queue, the lease, and what a dead or overtaken worker may still do (nothing)."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from uuid import UUID, uuid4
+
+import pytest
+import pytest_asyncio
+
+from common import jobs
+from common.bulk import run
+from common.db import Database
+from common.jobs import OperationRun, RunFailed, RunLater, StaleWorker, Work, Worker
+from common.testing.databases import Databases
+
+ACCOUNT, CONNECTION = uuid4(), uuid4()
+
+
+@pytest_asyncio.fixture
+async def database(databases: Databases) -> AsyncIterator[Database]:
+    url = await databases.new("common")
+    one = Database(url, service="common")
+    yield one
+    await one.close()
+    await databases.drop(url)
+
+
+async def queue(database: Database, connection_id: UUID = CONNECTION) -> UUID:
+    async with database.transaction() as session:
+        queued = await jobs.start(
+            session, account_id=ACCOUNT, connection_id=connection_id, operation="count", requested_by="tester"
+        )
+        return queued.id
+
+
+async def stored(database: Database, run_id: UUID) -> OperationRun:
+    async with database.transaction() as session:
+        return await session.get_one(OperationRun, run_id)
+
+
+async def test_a_run_ends_with_its_counts_and_errors(database: Database) -> None:
+    async def count(work: Work) -> None:
+        work.count("created", 3)
+        work.error("bad_row", "row 7 has no SKU", row=7)
+
+    run_id = await queue(database)
+    assert await Worker(database, {"count": count}).run_due() == 1
+    ended = await stored(database, run_id)
+    assert (ended.status, ended.progress, ended.counts) == ("succeeded", 1.0, {"created": 3, "errors": 1})
+    assert ended.errors == [{"code": "bad_row", "detail": "row 7 has no SKU", "row": 7}]
+
+
+async def test_a_run_that_cannot_go_on_says_why(database: Database) -> None:
+    async def count(_: Work) -> None:
+        raise RunFailed("no_shipping_mappings", "map shipping first", setting="shipping-mappings")
+
+    run_id = await queue(database)
+    await Worker(database, {"count": count}).run_due()
+    ended = await stored(database, run_id)
+    assert ended.status == "failed"
+    assert ended.errors == [
+        {"code": "no_shipping_mappings", "detail": "map shipping first", "setting": "shipping-mappings"}
+    ]
+
+
+async def test_a_broken_run_is_tried_again_and_fails_at_last(database: Database) -> None:
+    tries = 0
+
+    async def count(_: Work) -> None:
+        nonlocal tries
+        tries += 1
+        raise ZeroDivisionError
+
+    run_id = await queue(database)
+    worker = Worker(database, {"count": count})
+    for _ in range(jobs.MAX_ATTEMPTS + 2):
+        async with database.transaction() as session:
+            await run(session, "update operation_run set due_at = now() - interval '1 hour'")
+        await worker.run_due()
+    ended = await stored(database, run_id)
+    assert (tries, ended.status) == (jobs.MAX_ATTEMPTS, "failed")
+    assert ended.errors[0] == {"code": "unexpected", "detail": "ZeroDivisionError"}
+
+
+async def test_a_paused_run_resumes_from_its_cursor(database: Database) -> None:
+    async def count(work: Work) -> None:
+        if not work.cursor:
+            work.cursor = {"page": 4}
+            raise RunLater(0)
+        work.count("resumed_at", work.cursor["page"])
+
+    run_id = await queue(database)
+    await Worker(database, {"count": count}).run_due()
+    ended = await stored(database, run_id)
+    assert (ended.status, ended.counts) == ("succeeded", {"resumed_at": 4})
+
+
+@pytest.mark.fault("F16")
+async def test_a_worker_that_was_overtaken_writes_nothing_more(database: Database) -> None:
+    run_id = await queue(database)
+    reached, go_on = asyncio.Event(), asyncio.Event()
+    outcome: list[str] = []
+
+    async def slow(work: Work) -> None:
+        reached.set()
+        await go_on.wait()
+        work.count("by_the_stale_one")
+        async with database.transaction() as session:
+            try:
+                await work.hold(session)
+            except StaleWorker:
+                outcome.append("refused")
+                raise
+
+    async def quick(work: Work) -> None:
+        work.count("by_the_new_one")
+
+    stale = asyncio.create_task(Worker(database, {"count": slow}).run_due())
+    await reached.wait()
+    async with database.transaction() as session:
+        await run(session, "update operation_run set heartbeat_at = now() - interval '1 minute'")
+    assert await Worker(database, {"count": quick}).run_due() == 1
+    go_on.set()
+    await stale
+    ended = await stored(database, run_id)
+    assert outcome == ["refused"]
+    assert ended.counts == {"by_the_new_one": 1}
+
+
+async def test_two_runs_of_one_connection_and_operation_never_run_together(database: Database) -> None:
+    running = together = 0
+
+    async def count(_: Work) -> None:
+        nonlocal running, together
+        running += 1
+        together = max(together, running)
+        await asyncio.sleep(0.02)
+        running -= 1
+
+    for _ in range(4):
+        await queue(database)
+    for _ in range(4):
+        await asyncio.gather(*(Worker(database, {"count": count}).run_due() for _ in range(3)))
+    async with database.transaction() as session:
+        statuses = await run(session, "select distinct status from operation_run")
+    assert ([row[0] for row in statuses], together) == (["succeeded"], 1)
+
+
+async def test_a_due_schedule_starts_one_run_and_not_a_second_while_one_is_open(database: Database) -> None:
+    done = 0
+
+    async def count(_: Work) -> None:
+        nonlocal done
+        done += 1
+
+    async with database.transaction() as session:
+        await jobs.schedule(
+            session, account_id=ACCOUNT, connection_id=CONNECTION, operation="count", every_seconds=3600
+        )
+    worker = Worker(database, {"count": count})
+    assert await worker.run_due() == 1
+    assert await worker.run_due() == 0
+    async with database.transaction() as session:
+        await run(session, "update schedule set next_at = now() - interval '1 minute'")
+        await jobs.unschedule(session, CONNECTION)
+    assert await worker.run_due() == 0
+    assert done == 1

@@ -1,0 +1,46 @@
+"""Redaction at the sink, whatever is passed."""
+
+import io
+import json
+import sys
+
+import pytest
+import structlog
+
+from common import telemetry
+
+PLANTED = ("Atza|planted-access", "Atzr|planted-refresh", "ent_" + "p" * 43, "eyJhbGciOiJFZERTQSJ9.eyJzdWIi.sig-nature")
+
+
+@pytest.mark.edge(23)
+def test_secrets_are_redacted_by_name_and_by_looks(monkeypatch: pytest.MonkeyPatch) -> None:
+    sink = io.StringIO()
+    monkeypatch.setattr(sys, "stdout", sink)
+    structlog.reset_defaults()
+    telemetry.configure("test")
+    try:
+        log = structlog.get_logger("planted")
+        log.info(
+            "by_looks",
+            note=f"a {PLANTED[0]} b",
+            nested={"deep": [PLANTED[1], PLANTED[2]]},
+            header=f"Bearer {PLANTED[3]}",
+        )
+        log.info("by_name", refresh_token="plain", client_secret="plain", buyer_name="Jane Planted", phone="555")
+        try:
+            raise ValueError(f"with {PLANTED[0]}")
+        except ValueError:
+            log.exception("with_traceback")
+    finally:
+        structlog.reset_defaults()
+    text = sink.getvalue()
+    assert [secret for secret in (*PLANTED, "plain", "Jane", "555") if secret in text] == []
+    lines = [json.loads(line) for line in text.splitlines()]
+    assert [line["event"] for line in lines] == ["by_looks", "by_name", "with_traceback"]
+    assert all(line["service"] == "test" for line in lines)
+
+
+def test_a_correlation_id_is_continued_only_when_well_formed() -> None:
+    assert telemetry.correlate("abc-1") == "abc-1"
+    assert telemetry.correlate("x\ny") != "x\ny"
+    assert len(telemetry.correlate(None)) == 32
