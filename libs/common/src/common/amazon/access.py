@@ -115,10 +115,10 @@ class AuthAccessTokens:
         except (http.NotSent, http.OutcomeUnknown) as error:
             raise _Unreachable(_OPERATION, reason=type(error).__name__) from error
         if answer.status_code == 200:
-            try:
-                return AccessTokenAnswer.model_validate_json(answer.content)
-            except ValidationError:
-                raise AuthUnavailable(_OPERATION, status=200, reason="unreadable answer") from None
+            granted = _read(answer.content)
+            if granted is None:
+                raise AuthUnavailable(_OPERATION, status=200, reason="unreadable answer")
+            return granted
         kind = _problem_type(answer.content)
         if kind.endswith("/connection-revoked"):
             raise ConnectionRevoked(_OPERATION, status=answer.status_code)
@@ -131,6 +131,14 @@ class AuthAccessTokens:
 
 class _Unreachable(AuthUnavailable):
     """Worth another attempt."""
+
+
+def _read(body: bytes) -> AccessTokenAnswer | None:
+    # None, not an error: pydantic's quotes its input, and would hang on ours as its context.
+    try:
+        return AccessTokenAnswer.model_validate_json(body)
+    except ValidationError:
+        return None
 
 
 def _problem_type(body: bytes) -> str:

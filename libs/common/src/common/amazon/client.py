@@ -108,15 +108,11 @@ class AmazonClient:
             answer = await self._retry(error, operation, seller, target, body, wait)
         if into is type(None):
             return None
-        try:
-            return _decode(answer.content, into)
-        except (msgspec.MsgspecError, UnicodeDecodeError) as error:
-            raise MalformedAnswer(
-                operation.name,
-                status=answer.status_code,
-                request_id=answer.headers.get("x-amzn-requestid"),
-                reason=str(error) if isinstance(error, msgspec.ValidationError) else "not JSON",
-            ) from None
+        value, wrong = _decode(answer.content, into)
+        if value is None:
+            request_id = answer.headers.get("x-amzn-requestid")
+            raise MalformedAnswer(operation.name, status=answer.status_code, request_id=request_id, reason=wrong)
+        return value
 
     async def _retry(
         self,
@@ -254,12 +250,17 @@ def _segment(value: str) -> str:
     return value.replace(".", "%2E") if value in (".", "..") else quote(value, safe="")
 
 
-def _decode(content: bytes, into: type[T]) -> T:
+def _decode(body: bytes, into: type[T]) -> tuple[T | None, str]:
+    """The body as `into`, or None and what is wrong with it. No error leaves here: theirs may quote the body."""
     decoder = _decoders.get(into)
     if decoder is None:
         decoder = _decoders[into] = msgspec.json.Decoder(into, float_hook=Decimal)
-    value: T = decoder.decode(content)
-    return value
+    try:
+        return decoder.decode(body), ""
+    except msgspec.ValidationError as error:
+        return None, str(error)  # names the place and the rule, never the value
+    except (msgspec.MsgspecError, UnicodeDecodeError):
+        return None, "not JSON"
 
 
 @cache

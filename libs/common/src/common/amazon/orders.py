@@ -1,6 +1,6 @@
 """Orders API 2026-01-01 (searchOrders, getOrder) and v0 confirmShipment."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Literal
@@ -112,7 +112,16 @@ async def search_orders(
     query["maxResultsPerPage"] = str(max_results_per_page)
     if pagination_token is not None:
         query["paginationToken"] = pagination_token
-    return read_page(await client.call(SEARCH_ORDERS, seller, query=query, into=_RawPage, max_wait=max_wait))
+    page = await client.call(SEARCH_ORDERS, seller, query=query, into=_RawPage, max_wait=max_wait)
+    orders, malformed = read_orders(page.orders)
+    return OrdersPage(
+        tuple(orders),
+        tuple(malformed),
+        # An empty token would ask for the first page again.
+        (page.pagination.next_token or None) if page.pagination else None,
+        page.last_updated_before,
+        page.created_before,
+    )
 
 
 async def get_order(
@@ -131,28 +140,22 @@ async def get_order(
     return answer.order
 
 
-def read_page(page: _RawPage) -> OrdersPage:
-    """Reads a page's orders one by one."""
+def read_orders(raw_orders: Iterable[msgspec.Raw | bytes]) -> tuple[list[Order], list[MalformedOrder]]:
+    """Reads orders one by one; also those that were set aside before."""
     orders: list[Order] = []
     malformed: list[MalformedOrder] = []
-    for raw in page.orders:
+    for raw in raw_orders:
         try:
             orders.append(_order_decoder.decode(raw))
-        except (msgspec.MsgspecError, UnicodeDecodeError) as error:
-            # A validation error names the place and the rule, never the value; others may quote the body.
-            reason = str(error) if isinstance(error, msgspec.ValidationError) else "not JSON"
-            malformed.append(MalformedOrder(_order_id(raw), reason, bytes(raw)))
-    return OrdersPage(
-        tuple(orders),
-        tuple(malformed),
-        # An empty token would ask for the first page again.
-        (page.pagination.next_token or None) if page.pagination else None,
-        page.last_updated_before,
-        page.created_before,
-    )
+        except msgspec.ValidationError as error:
+            # It names the place and the rule, never the value.
+            malformed.append(MalformedOrder(_order_id(raw), str(error), bytes(raw)))
+        except (msgspec.MsgspecError, UnicodeDecodeError):
+            malformed.append(MalformedOrder(_order_id(raw), "not JSON", bytes(raw)))
+    return orders, malformed
 
 
-def _order_id(raw: msgspec.Raw) -> str | None:
+def _order_id(raw: msgspec.Raw | bytes) -> str | None:
     try:
         return _order_id_decoder.decode(raw).order_id
     except (msgspec.MsgspecError, UnicodeDecodeError):
