@@ -1,0 +1,51 @@
+"""`python -m amazon_sandbox`: starts the local Amazon."""
+
+from typing import Annotated
+
+import typer
+
+from amazon_sandbox.server import serve
+from amazon_sandbox.settings import QuotaSettings, Settings
+
+
+def start(
+    host: Annotated[str, typer.Option(envvar="AMAZON_SANDBOX_HOST", help="The address to listen on.")] = "127.0.0.1",
+    port: Annotated[
+        int, typer.Option(envvar="AMAZON_SANDBOX_PORT", help="LWA, consent page and dials; 0 is any free port.")
+    ] = 9400,
+    na_port: Annotated[int, typer.Option(envvar="AMAZON_SANDBOX_NA_PORT", help="SP-API of North America.")] = 9401,
+    eu_port: Annotated[int, typer.Option(envvar="AMAZON_SANDBOX_EU_PORT", help="SP-API of Europe.")] = 9402,
+    fe_port: Annotated[int, typer.Option(envvar="AMAZON_SANDBOX_FE_PORT", help="SP-API of the Far East.")] = 9403,
+    redirect_uri: Annotated[
+        list[str] | None,
+        typer.Option(
+            envvar="AMAZON_SANDBOX_REDIRECT_URI",
+            help="A redirect URI registered for the apps; repeatable, in the environment separated by spaces.",
+        ),
+    ] = None,
+    auto_consent: Annotated[
+        bool,
+        typer.Option(
+            "--auto-consent/--no-auto-consent",
+            envvar="AMAZON_SANDBOX_AUTO_CONSENT",
+            help="The consent page confirms by itself when the seller is clear.",
+        ),
+    ] = False,
+    quotas: Annotated[
+        bool,
+        typer.Option("--quotas/--no-quotas", envvar="AMAZON_SANDBOX_QUOTAS", help="Throttle as Amazon does."),
+    ] = True,
+) -> None:
+    """A local, stateful Amazon: SP-API, Login with Amazon and the consent page. Dials: GET /sandbox."""
+    settings = Settings(
+        quotas=QuotaSettings(enabled=quotas), auto_consent=auto_consent, redirect_uris=tuple(redirect_uri or ())
+    )
+    serve(host, port, {"NA": na_port, "EU": eu_port, "FE": fe_port}, settings)
+
+
+def main() -> None:
+    typer.run(start)
+
+
+if __name__ == "__main__":
+    main()

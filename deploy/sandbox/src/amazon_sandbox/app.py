@@ -1,0 +1,172 @@
+"""The ASGI application: SP-API and LWA on a short way of their own, the pages and dials on Starlette."""
+
+import asyncio
+from uuid import uuid4
+
+from starlette.applications import Starlette
+from starlette.types import Receive, Scope, Send
+
+from amazon_sandbox import lwa
+from amazon_sandbox.connections import abort_connection, close_connection
+from amazon_sandbox.dials import dial_routes
+from amazon_sandbox.faults import Fault
+from amazon_sandbox.marketplaces import RegionCode
+from amazon_sandbox.sp_api import (
+    NO_OPERATION,
+    Request,
+    authorized_seller,
+    perform,
+    route,
+    take_quota,
+)
+from amazon_sandbox.wire import Answer, SpApiError
+from amazon_sandbox.world import World
+
+_LWA_PATH = b"/auth/o2/token"
+_PAGES = (b"/sandbox", b"/apps/")
+
+_Header = tuple[bytes, bytes]
+
+
+class AmazonApp:
+    """`regions` says which region's SP-API each local port serves; LWA, consent and dials answer on all of them."""
+
+    def __init__(self, world: World, regions: dict[int, RegionCode]) -> None:
+        self._world = world
+        self._regions = regions
+        self._pages = Starlette(routes=dial_routes(world))
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        self._world.settle()
+        raw_path: bytes = scope["raw_path"]
+        if raw_path == b"/" or raw_path.startswith(_PAGES):
+            await self._pages(scope, receive, send)
+            return
+        body = await _read_body(receive)
+        headers: dict[bytes, bytes] = dict(scope["headers"])
+        request_id = str(uuid4()).encode()
+        extra: list[_Header] = [(b"x-amzn-requestid", request_id)]
+        if raw_path == _LWA_PATH and scope["method"] == "POST":
+            operation, answer, fault = self._token(body, headers)
+        else:
+            operation, answer, fault = self._sp_api(scope, headers, body, extra)
+        if fault is None or fault.lets_effect_happen:
+            _take_effect(answer)
+        if fault is not None:
+            answer = await _distorted(fault, answer)
+        self._world.calls[operation, 0 if fault is not None and fault.never_answers else answer.status] += 1
+        await self._deliver(scope, receive, send, answer, extra, fault)
+
+    def _token(self, body: bytes, headers: dict[bytes, bytes]) -> tuple[str, Answer, Fault | None]:
+        world = self._world
+        try:
+            parameters = lwa.read_parameters(body, headers.get(b"content-type", b"").decode("latin-1"))
+            fault = world.faults.next_for(lwa.OPERATION, lwa.seller_behind(world, parameters))
+            # Half an answer needs a whole one first; any other fault without effect must not use up the code.
+            if fault is not None and not fault.lets_effect_happen and fault.kind != "truncated":
+                return lwa.OPERATION, Answer(200), fault
+            return lwa.OPERATION, lwa.token(world, parameters), fault
+        except lwa.OAuthError as error:
+            return lwa.OPERATION, error.answer(), None
+
+    def _sp_api(
+        self, scope: Scope, headers: dict[bytes, bytes], body: bytes, extra: list[_Header]
+    ) -> tuple[str, Answer, Fault | None]:
+        world, operation = self._world, NO_OPERATION
+        region = self._regions.get(scope["server"][1])
+        try:
+            if region is None:
+                raise SpApiError(404, "NotFound", "SP-API answers on the ports of the regions, not on this one.")
+            token = headers.get(b"x-amz-access-token")
+            request = Request(
+                region,
+                scope["method"],
+                scope["raw_path"],
+                scope["query_string"],
+                token.decode("latin-1") if token else None,
+                body,
+            )
+            routed = route(request)
+            operation = routed.operation.name
+            seller, client_id = authorized_seller(world, request)
+            rate_limit = take_quota(world, request, operation, seller, client_id)
+            fault = world.faults.next_for(operation, seller.selling_partner_id)
+            answer = perform(world, routed, seller, request)
+        except SpApiError as error:
+            return operation, error.answer(), None
+        if rate_limit is not None and answer.status < 300:
+            extra.append((b"x-amzn-ratelimit-limit", rate_limit))
+        return operation, answer, fault
+
+    async def _deliver(
+        self, scope: Scope, receive: Receive, send: Send, answer: Answer, extra: list[_Header], fault: Fault | None
+    ) -> None:
+        if fault is not None and fault.never_answers:
+            await abort_connection(scope, receive)
+            return
+        headers = [
+            (b"date", self._world.clock.date_header()),
+            (b"content-length", str(len(answer.body)).encode()),
+            *answer.headers,
+            *extra,
+        ]
+        if answer.body:
+            headers.append((b"content-type", answer.content_type))
+        if answer.status == 204:
+            headers = [header for header in headers if header[0] != b"content-length"]
+        await send({"type": "http.response.start", "status": answer.status, "headers": headers})
+        if fault is not None and fault.kind == "truncated" and answer.body:
+            await send({"type": "http.response.body", "body": answer.body[: len(answer.body) // 2], "more_body": True})
+            await close_connection(scope, receive)
+            return
+        await send({"type": "http.response.body", "body": answer.body})
+
+
+async def _read_body(receive: Receive) -> bytes:
+    message = await receive()
+    body: bytes = message.get("body", b"")
+    if not message.get("more_body", False):
+        return body
+    chunks = [body]
+    while message.get("more_body", False):
+        message = await receive()
+        chunks.append(message.get("body", b""))
+    return b"".join(chunks)
+
+
+def _take_effect(answer: Answer) -> None:
+    if answer.effect is not None:
+        answer.effect()
+
+
+async def _distorted(fault: Fault, answer: Answer) -> Answer:
+    """What the caller sees of `answer` when it runs into `fault`."""
+    if fault.kind == "slow":
+        await asyncio.sleep(fault.seconds)
+        return answer
+    if fault.kind == "status":
+        return fault_error(fault)
+    if fault.kind == "html":
+        page = b"<html><head><title>Service Unavailable</title></head><body><h1>Service Unavailable</h1></body></html>"
+        return Answer(fault.status or 503, page, content_type=b"text/html")
+    if fault.kind == "empty":
+        return Answer(200)
+    if fault.kind == "malformed_json":
+        return Answer(200, b'{"payload": {"orders": [{"orderId": ')
+    return answer
+
+
+def fault_error(fault: Fault) -> Answer:
+    """The error Amazon would give with this status: OAuth-shaped for tokens, else an error list."""
+    status = fault.status or 500
+    if fault.operation == lwa.OPERATION:
+        error = {400: "invalid_grant", 401: "invalid_client"}.get(status, "server_error")
+        return lwa.OAuthError(error, "The service asked for this error", status).answer()
+    code, message = {
+        400: ("InvalidInput", "Invalid Input"),
+        403: ("Unauthorized", "Access to requested resource is denied."),
+        404: ("NotFound", "The requested resource does not exist."),
+        429: ("QuotaExceeded", "You exceeded your quota for the requested resource."),
+        503: ("ServiceUnavailable", "The service is temporarily unavailable."),
+    }.get(status, ("InternalFailure", "We encountered an internal error. Please try again."))
+    return SpApiError(status, code, message).answer()

@@ -1,0 +1,38 @@
+"""The dials under /sandbox: they seed this Amazon, change how it behaves, and read its books."""
+
+from starlette.requests import Request
+from starlette.responses import JSONResponse, RedirectResponse, Response
+from starlette.routing import BaseRoute, Route
+
+from amazon_sandbox.consent import ConsentPage
+from amazon_sandbox.dials import books, controls, listings, orders, sellers
+from amazon_sandbox.dials.dial import Dial
+from amazon_sandbox.world import World
+
+_DIALS: tuple[Dial, ...] = (*sellers.DIALS, *listings.DIALS, *orders.DIALS, *controls.DIALS, *books.DIALS)
+
+
+def dial_routes(world: World) -> list[BaseRoute]:
+    """The dials, their index at /sandbox, and the consent page."""
+    consent = ConsentPage(world)
+    return [
+        Route("/", _to_index),
+        Route("/sandbox", _index),
+        *(Route(dial.path, dial.endpoint(world), methods=[dial.method]) for dial in _DIALS),
+        Route("/apps/authorize/consent", consent.show, methods=["GET"]),
+        Route("/apps/authorize/consent", consent.confirm, methods=["POST"]),
+        Route("/sandbox/{anything:path}", _no_such_dial, methods=["GET", "POST", "PUT", "PATCH", "DELETE"]),
+    ]
+
+
+async def _index(_request: Request) -> Response:
+    return JSONResponse({"dials": [{"dial": f"{dial.method} {dial.path}", "usage": dial.usage} for dial in _DIALS]})
+
+
+async def _to_index(_request: Request) -> Response:
+    return RedirectResponse("/sandbox")
+
+
+async def _no_such_dial(request: Request) -> Response:
+    known = [f"{dial.method} {dial.path}" for dial in _DIALS]
+    return JSONResponse({"error": f"there is no dial {request.method} {request.url.path}", "dials": known}, 404)

@@ -1,0 +1,118 @@
+"""Dials for catalogues: seed listings, and delete one as a person in Seller Central does."""
+
+from decimal import Decimal
+from typing import Any
+
+import msgspec
+
+from amazon_sandbox.dials.dial import Dial, DialCall, DialError
+from amazon_sandbox.listings import patches
+from amazon_sandbox.listings.attributes import MERCHANT_CHANNEL, Attributes, Instance
+from amazon_sandbox.listings.catalogue import snapshot
+from amazon_sandbox.listings.checks import attribute_issues
+from amazon_sandbox.marketplaces import MARKETPLACES, Marketplace
+
+
+class SeededListing(msgspec.Struct, forbid_unknown_fields=True, gc=False):
+    sku: str
+    price: Decimal
+    title: str | None = None
+    asin: str | None = None
+    currency: str | None = None
+    quantity: int | None = None
+    fulfillment_channel_code: str = MERCHANT_CHANNEL
+    lead_time_to_ship_max_days: int | None = None
+    minimum_seller_allowed_price: Decimal | None = None
+    product_type: str = "PRODUCT"
+
+
+class Seed(msgspec.Struct, forbid_unknown_fields=True):
+    selling_partner_id: str
+    marketplace_id: str
+    listings: list[SeededListing]
+
+
+def seed(call: DialCall) -> dict[str, Any]:
+    """All or nothing; an SKU that is there already keeps its other marketplaces."""
+    wish = call.read(Seed)
+    seller = call.seller_in(wish.marketplace_id, wish.selling_partner_id)
+    marketplace = MARKETPLACES[wish.marketplace_id]
+    now_ms = call.world.clock.now_ms()
+    known = len(seller.catalogue.listings)
+    states = []
+    for position, listing in enumerate(wish.listings):
+        if not _is_finite(listing.price) or not _is_finite(listing.minimum_seller_allowed_price):
+            raise DialError(f"listings[{position}]: a price is a number")
+        attributes = _attributes(listing, marketplace, known + position)
+        issues = attribute_issues(attributes, marketplace)
+        if issues or not listing.sku:
+            raise DialError(f"listings[{position}]: {issues[0]['message'] if issues else 'sku is not empty'}")
+        existing = seller.catalogue.find(listing.sku)
+        if existing is not None and existing.accepted is not None:
+            attributes = patches.put(existing.accepted.attributes(), attributes, marketplace.marketplace_id)
+        states.append((listing.sku, snapshot(attributes, listing.product_type, now_ms)))
+    for sku, state in states:
+        seller.catalogue.seed(sku, state)
+    return {"listings": len(states)}
+
+
+def delete(call: DialCall) -> dict[str, Any]:
+    """In Seller Central a deletion shows at once."""
+    marketplace_id, sku = call.required("marketplace_id"), call.required("sku")
+    catalogue = call.seller_in(marketplace_id, call.required("selling_partner_id")).catalogue
+    listing = catalogue.find(sku)
+    if listing is None or listing.accepted is None or marketplace_id not in listing.accepted.marketplace_ids:
+        raise DialError(f"there is no listing {sku!r} in {marketplace_id}", 404)
+    accepted = listing.accepted
+    attributes = patches.delist(accepted.attributes(), marketplace_id)
+    left = snapshot(attributes, accepted.product_type, call.world.clock.now_ms()) if attributes is not None else None
+    catalogue.remove(sku, left)
+    return {"deleted": sku}
+
+
+def _is_finite(price: Decimal | None) -> bool:
+    return price is None or price.is_finite()
+
+
+def _attributes(listing: SeededListing, marketplace: Marketplace, number: int) -> Attributes:
+    where = {"marketplace_id": marketplace.marketplace_id}
+    offer: Instance = {
+        **where,
+        "audience": "ALL",
+        "currency": listing.currency or marketplace.currency,
+        "our_price": [{"schedule": [{"value_with_tax": listing.price}]}],
+    }
+    if listing.minimum_seller_allowed_price is not None:
+        minimum = listing.minimum_seller_allowed_price
+        offer["minimum_seller_allowed_price"] = [{"schedule": [{"value_with_tax": minimum}]}]
+    availability: Instance = {"fulfillment_channel_code": listing.fulfillment_channel_code}
+    if listing.quantity is not None:
+        availability["quantity"] = listing.quantity
+    if listing.lead_time_to_ship_max_days is not None:
+        availability["lead_time_to_ship_max_days"] = listing.lead_time_to_ship_max_days
+    title = listing.title if listing.title is not None else f"Product {listing.sku}"
+    return {
+        "item_name": [{"value": title, "language_tag": marketplace.language, **where}],
+        "merchant_suggested_asin": [{"value": listing.asin or f"B0{number % 10**8:08d}", **where}],
+        "condition_type": [{"value": "new_new", **where}],
+        "purchasable_offer": [offer],
+        "fulfillment_availability": [availability],
+    }
+
+
+DIALS = (
+    Dial(
+        "POST",
+        "/sandbox/listings",
+        'seed a catalogue: {"selling_partner_id", "marketplace_id", "listings": [{"sku", "price", "title"?, "asin"?, '
+        '"currency"?, "quantity"?, "fulfillment_channel_code"? (DEFAULT), "lead_time_to_ship_max_days"?, '
+        '"minimum_seller_allowed_price"?, "product_type"? (PRODUCT)}]}',
+        seed,
+    ),
+    Dial(
+        "DELETE",
+        "/sandbox/listings",
+        "delete one as in Seller Central: ?selling_partner_id=&marketplace_id=&sku=",
+        delete,
+    ),
+)

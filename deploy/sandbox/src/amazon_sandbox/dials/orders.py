@@ -1,0 +1,210 @@
+"""Dials for orders: place them, release pending ones, cancel, or let the buyer ask for it."""
+
+from decimal import Decimal
+from typing import Annotated, Any, Literal
+
+import msgspec
+
+from amazon_sandbox.clock import parse_iso
+from amazon_sandbox.dials.dial import Dial, DialCall, DialError
+from amazon_sandbox.listings.attributes import offer_price, value_of
+from amazon_sandbox.listings.documents import asin_of
+from amazon_sandbox.marketplaces import MARKETPLACES, Marketplace
+from amazon_sandbox.orders.book import CANCELLED, PENDING, UNSHIPPED, Cancellation, Line, Order
+from amazon_sandbox.orders.documents import SERVICE_LEVELS
+from amazon_sandbox.world import Seller, World
+
+_PREFIXES = {"NA": "113", "EU": "026", "FE": "250"}
+
+
+class PlacedLine(msgspec.Struct, forbid_unknown_fields=True, gc=False):
+    sku: str
+    quantity: Annotated[int, msgspec.Meta(ge=1, le=1_000_000)]
+    unit_price: Decimal | None = None
+
+
+class Address(msgspec.Struct, forbid_unknown_fields=True, omit_defaults=True, rename="camel"):
+    """A `CustomerAddress`, in Amazon's names."""
+
+    name: str | None = None
+    company_name: str | None = None
+    address_line1: str | None = None
+    address_line2: str | None = None
+    address_line3: str | None = None
+    city: str | None = None
+    district_or_county: str | None = None
+    state_or_region: str | None = None
+    municipality: str | None = None
+    postal_code: str | None = None
+    country_code: str | None = None
+    phone: str | None = None
+    address_type: str | None = None
+
+
+class PlacedOrder(msgspec.Struct, forbid_unknown_fields=True, gc=False):
+    lines: Annotated[list[PlacedLine], msgspec.Meta(min_length=1)]
+    amazon_order_id: Annotated[str, msgspec.Meta(pattern=r"^[0-9]{3}-[0-9]{7}-[0-9]{7}$")] | None = None
+    status: Literal["UNSHIPPED", "PENDING"] = "UNSHIPPED"
+    fulfilled_by: Literal["MERCHANT", "AMAZON"] = "MERCHANT"
+    service_level: str = "STANDARD"
+    created_time: str | None = None
+    recipient: Address | None = None
+    gift_message: str | None = None
+
+
+class Placement(msgspec.Struct, forbid_unknown_fields=True):
+    selling_partner_id: str
+    marketplace_id: str
+    orders: list[PlacedOrder]
+
+
+class CancelWish(msgspec.Struct, forbid_unknown_fields=True):
+    by: Literal["BUYER", "MERCHANT", "AMAZON"] = "BUYER"
+    reason: str = "Ordered by mistake"
+
+
+def place(call: DialCall) -> dict[str, Any]:
+    """All or nothing; the ids come back in the order of the request, with the ids of their items."""
+    wish = call.read(Placement)
+    seller = call.seller_in(wish.marketplace_id, wish.selling_partner_id)
+    marketplace = MARKETPLACES[wish.marketplace_id]
+    now_ms = call.world.clock.now_ms()
+    orders = [
+        _order(call.world, seller, marketplace, placed, f"orders[{position}]", now_ms)
+        for position, placed in enumerate(wish.orders)
+    ]
+    ids = [order.order_id for order in orders]
+    taken = [order_id for order_id in ids if order_id in seller.orders.orders]
+    if taken or len(set(ids)) < len(ids):
+        raise DialError(f"an amazon_order_id is used once only: {', '.join(taken or ids)}", 409)
+    seller.orders.add(orders)
+    for order in orders:
+        for line in order.lines:
+            seller.catalogue.sell(line.sku, line.quantity)
+    return {
+        "orders": [
+            {"amazon_order_id": order.order_id, "order_item_ids": [line.order_item_id for line in order.lines]}
+            for order in orders
+        ]
+    }
+
+
+def release(call: DialCall) -> dict[str, Any]:
+    seller, order = _find(call)
+    if not order.is_pending:
+        raise DialError(f"{order.order_id} is {order.status}, not {PENDING}", 409)
+    seller.orders.change(order, call.world.clock.now_ms(), status=UNSHIPPED)
+    return {"status": order.status}
+
+
+def cancel(call: DialCall) -> dict[str, Any]:
+    """A pending order gives its units back to Amazon's stock; later they are the seller's to give back."""
+    seller, order = _find(call)
+    wish = call.read(CancelWish)
+    if order.status not in (PENDING, UNSHIPPED) or order.accepted:
+        raise DialError(f"{order.order_id} is {order.status} with {len(order.accepted)} packages", 409)
+    if order.is_pending:
+        for line in order.lines:
+            seller.catalogue.sell(line.sku, -line.quantity)
+    cancellation = Cancellation(wish.by, wish.reason, executed=True)
+    seller.orders.change(order, call.world.clock.now_ms(), status=CANCELLED, cancellation=cancellation)
+    return {"status": order.status}
+
+
+def request_cancel(call: DialCall) -> dict[str, Any]:
+    seller, order = _find(call)
+    wish = call.read(CancelWish)
+    if order.status == CANCELLED:
+        raise DialError(f"{order.order_id} is cancelled already", 409)
+    cancellation = Cancellation(wish.by, wish.reason, executed=False)
+    seller.orders.change(order, call.world.clock.now_ms(), cancellation=cancellation)
+    return {"status": order.status}
+
+
+def _find(call: DialCall) -> tuple[Seller, Order]:
+    order_id = call.path["order_id"]
+    for seller in call.world.sellers.values():
+        order = seller.orders.orders.get(order_id)
+        if order is not None:
+            return seller, order
+    raise DialError(f"there is no order {order_id}", 404)
+
+
+def _order(
+    world: World, seller: Seller, marketplace: Marketplace, placed: PlacedOrder, position: str, now_ms: int
+) -> Order:
+    if placed.service_level not in SERVICE_LEVELS:
+        raise DialError(f"{position}.service_level is one of {', '.join(SERVICE_LEVELS)}")
+    try:
+        created_ms = parse_iso(placed.created_time) if placed.created_time is not None else now_ms
+    except ValueError as error:
+        raise DialError(f"{position}.created_time is an ISO 8601 time") from error
+    if created_ms > now_ms:
+        raise DialError(f"{position}.created_time is not in the future")
+    number = world.next_order_number()
+    # An odd factor coprime to 10**7 spreads consecutive numbers over all of them: ids look random and never repeat.
+    order_id = f"{_PREFIXES[seller.region]}-{number * 7654321 % 10**7:07d}-{number * 1234567 % 10**7:07d}"
+    return Order(
+        number=number,
+        order_id=placed.amazon_order_id or order_id,
+        marketplace_id=marketplace.marketplace_id,
+        status=placed.status,
+        fulfilled_by=placed.fulfilled_by,
+        service_level=placed.service_level,
+        created_ms=created_ms,
+        updated_ms=created_ms,
+        lines=tuple(
+            _line(seller, marketplace, line, f"7{number:09d}{at:04d}", f"{position}.lines[{at}]")
+            for at, line in enumerate(placed.lines)
+        ),
+        address=msgspec.to_builtins(placed.recipient) if placed.recipient is not None else None,
+        gift_message=placed.gift_message,
+    )
+
+
+def _line(seller: Seller, marketplace: Marketplace, placed: PlacedLine, order_item_id: str, position: str) -> Line:
+    listing = seller.catalogue.find(placed.sku)
+    state = listing.accepted if listing is not None else None
+    attributes = state.attributes() if state is not None else {}
+    unit_price = placed.unit_price
+    if unit_price is None:
+        price = offer_price(attributes, marketplace.marketplace_id)
+        if price is None:
+            raise DialError(f"{position}: {placed.sku!r} has no offer in this marketplace, so say its unit_price")
+        unit_price = Decimal(price)
+    if not unit_price.is_finite() or not 0 <= unit_price < 10**10:
+        raise DialError(f"{position}.unit_price is 0 or more")
+    title = value_of(attributes, "item_name", marketplace.marketplace_id)
+    return Line(
+        order_item_id=order_item_id,
+        sku=placed.sku,
+        asin=asin_of(attributes, marketplace) or "B0UNLISTED",
+        title=title if isinstance(title, str) else f"Product {placed.sku}",
+        quantity=placed.quantity,
+        unit_price=unit_price,
+    )
+
+
+DIALS = (
+    Dial(
+        "POST",
+        "/sandbox/orders",
+        'place orders: {"selling_partner_id", "marketplace_id", "orders": [{"lines": [{"sku", "quantity", '
+        '"unit_price"?}], "amazon_order_id"?, "status"? (UNSHIPPED or PENDING), "fulfilled_by"? (MERCHANT or AMAZON), '
+        '"service_level"? (STANDARD), "created_time"?, "recipient"? (CustomerAddress), "gift_message"?}]}',
+        place,
+    ),
+    Dial("POST", "/sandbox/orders/{order_id}/release", "a pending order becomes UNSHIPPED; no body", release),
+    Dial(
+        "POST",
+        "/sandbox/orders/{order_id}/cancel",
+        'the order is cancelled: {"by"? (BUYER, MERCHANT or AMAZON), "reason"?}',
+        cancel,
+    ),
+    Dial(
+        "POST",
+        "/sandbox/orders/{order_id}/request-cancel",
+        'somebody asks to cancel, nothing more: {"by"? (BUYER), "reason"?}',
+        request_cancel,
+    ),
+)

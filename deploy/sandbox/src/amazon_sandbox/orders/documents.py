@@ -1,0 +1,197 @@
+"""How an order is shown in Orders 2026-01-01: what is always there, and what each dataset adds (FACTS 8.2)."""
+
+from collections.abc import Iterable
+from decimal import Decimal
+from typing import Any, NamedTuple
+
+from amazon_sandbox.clock import HOUR_MS, iso
+from amazon_sandbox.listings.attributes import amount
+from amazon_sandbox.marketplaces import MARKETPLACES, Marketplace
+from amazon_sandbox.orders.book import AMAZON, CANCELLED, MERCHANT, SHIPPED, Line, Order, Package, shipped_quantity
+from amazon_sandbox.orders.people import buyer_email, buyer_name, delivery_address
+from amazon_sandbox.wire import encode
+
+DATASETS = (
+    "BUYER",
+    "RECIPIENT",
+    "PROCEEDS",
+    "EXPENSE",
+    "PROMOTION",
+    "CANCELLATION",
+    "FULFILLMENT",
+    "PACKAGES",
+    "TAX",
+    "PAYMENT",
+    "FULFILLMENT_ORDERS",
+)
+_BIT = {name: 1 << position for position, name in enumerate(DATASETS)}
+_PHONE_SUPPRESSED = 1 << len(DATASETS)
+_FOREVER_MS = 1 << 62
+
+
+class _Promise(NamedTuple):
+    """Hours after the order was placed."""
+
+    ship_by: int
+    deliver_from: int
+    deliver_by: int
+
+
+SERVICE_LEVELS: dict[str, _Promise] = {  # FACTS 8.2.8
+    "SAME_DAY": _Promise(4, 6, 12),
+    "NEXT_DAY": _Promise(12, 24, 36),
+    "SECOND_DAY": _Promise(24, 40, 60),
+    "PRIORITY": _Promise(24, 48, 72),
+    "EXPEDITED": _Promise(24, 48, 96),
+    "STANDARD": _Promise(48, 96, 192),
+    "SCHEDULED": _Promise(72, 120, 168),
+    "FREE_ECONOMY": _Promise(72, 144, 264),
+}
+
+
+def included_mask(datasets: Iterable[str]) -> int:
+    return sum(_BIT[name] for name in set(datasets))
+
+
+def render(order: Order, included: int, now_ms: int) -> bytes:
+    """The `Order` document. The last one made is kept: pages are asked for with the same datasets again and again."""
+    rendered = order.rendered
+    if rendered is not None and rendered[0] == included and now_ms < rendered[1]:
+        return rendered[2]
+    shown, until_ms = included, _FOREVER_MS
+    if order.fulfilled_by == AMAZON:
+        shown |= _PHONE_SUPPRESSED
+    elif order.status == SHIPPED:  # FACTS 4.8: the phone goes when the latest delivery date has passed
+        delivered_ms = order.created_ms + SERVICE_LEVELS[order.service_level].deliver_by * HOUR_MS
+        if now_ms < delivered_ms:
+            until_ms = delivered_ms
+        else:
+            shown |= _PHONE_SUPPRESSED
+    document = encode(_document(order, shown))
+    order.rendered = (included, until_ms, document)
+    return document
+
+
+def _document(order: Order, included: int) -> dict[str, Any]:
+    marketplace = MARKETPLACES[order.marketplace_id]
+    # A pending order has no prices and no address yet, a cancelled one has them no more (EDGE_CASES 1 and 7).
+    settled = not order.is_pending and order.status != CANCELLED
+    document: dict[str, Any] = {
+        "orderId": order.order_id,
+        "createdTime": iso(order.created_ms),
+        "lastUpdatedTime": iso(order.updated_ms),
+        "salesChannel": {
+            "channelName": "AMAZON",
+            "marketplaceId": marketplace.marketplace_id,
+            "marketplaceName": marketplace.name,
+        },
+        "orderItems": [_item(order, line, marketplace, included, settled) for line in order.lines],
+    }
+    if included & _BIT["BUYER"] and settled:
+        document["buyer"] = _buyer(order)
+    if included & _BIT["RECIPIENT"] and settled:
+        document["recipient"] = {"deliveryAddress": _address(order, marketplace, included)}
+    if included & _BIT["PROCEEDS"] and settled:
+        total = sum((line.unit_price * line.quantity for line in order.lines), Decimal(0))
+        document["proceeds"] = {
+            "grandTotal": _money(total, marketplace),
+            "breakdowns": [{"type": "ITEM", "subtotal": _money(total, marketplace)}],
+        }
+    if included & _BIT["FULFILLMENT"]:
+        document["fulfillment"] = _fulfillment(order)
+    if included & _BIT["PACKAGES"] and order.packages:
+        document["packages"] = [_package(package) for package in order.packages.values()]
+    return document
+
+
+def _item(order: Order, line: Line, marketplace: Marketplace, included: int, settled: bool) -> dict[str, Any]:
+    product: dict[str, Any] = {
+        "asin": line.asin,
+        "title": line.title,
+        "sellerSku": line.sku,
+        "condition": {"conditionType": "NEW", "conditionSubtype": "NEW"},
+    }
+    item: dict[str, Any] = {
+        "orderItemId": line.order_item_id,
+        "quantityOrdered": 0 if order.status == CANCELLED else line.quantity,
+        "product": product,
+    }
+    if included & _BIT["PROCEEDS"] and settled:
+        product["price"] = {"unitPrice": _money(line.unit_price, marketplace)}
+        subtotal = _money(line.unit_price * line.quantity, marketplace)
+        item["proceeds"] = {"proceedsTotal": subtotal, "breakdowns": [{"type": "ITEM", "subtotal": subtotal}]}
+    if included & _BIT["FULFILLMENT"]:
+        shipped = shipped_quantity(order.packages.values(), line.order_item_id)
+        fulfillment: dict[str, Any] = {
+            "quantityFulfilled": shipped,
+            "quantityUnfulfilled": item["quantityOrdered"] - shipped,
+        }
+        if order.gift_message is not None and settled:
+            fulfillment["packing"] = {"giftOption": {"giftMessage": order.gift_message}}
+        item["fulfillment"] = fulfillment
+    if included & _BIT["CANCELLATION"] and order.cancellation is not None:
+        cancellation = order.cancellation
+        item["cancellation"] = (
+            {"cancellationExecution": {"cancelledBy": cancellation.by, "cancelReason": cancellation.reason}}
+            if cancellation.executed
+            else {"cancellationRequest": {"requester": cancellation.by, "cancelReason": cancellation.reason}}
+        )
+    return item
+
+
+def _buyer(order: Order) -> dict[str, str]:
+    """FACTS 4.2 and 4.3: of an order that Amazon fulfils the seller learns neither name nor e-mail address."""
+    if order.fulfilled_by != MERCHANT:
+        return {}
+    return {"buyerName": buyer_name(order.number), "buyerEmail": buyer_email(order.number)}
+
+
+def _address(order: Order, marketplace: Marketplace, included: int) -> dict[str, str]:
+    address = order.address or delivery_address(order.number, marketplace.country_code)
+    if order.fulfilled_by == AMAZON:
+        return {
+            name: address[name] for name in ("city", "stateOrRegion", "postalCode", "countryCode") if name in address
+        }
+    if included & _PHONE_SUPPRESSED:
+        return {name: value for name, value in address.items() if name != "phone"}
+    return address
+
+
+def _fulfillment(order: Order) -> dict[str, Any]:
+    promise = SERVICE_LEVELS[order.service_level]
+    created_ms = order.created_ms
+    return {
+        "fulfillmentStatus": order.status,
+        "fulfilledBy": order.fulfilled_by,
+        "fulfillmentServiceLevel": order.service_level,
+        "shipByWindow": {
+            "earliestDateTime": iso(created_ms),
+            "latestDateTime": iso(created_ms + promise.ship_by * HOUR_MS),
+        },
+        "deliverByWindow": {
+            "earliestDateTime": iso(created_ms + promise.deliver_from * HOUR_MS),
+            "latestDateTime": iso(created_ms + promise.deliver_by * HOUR_MS),
+        },
+    }
+
+
+def _package(package: Package) -> dict[str, Any]:
+    document: dict[str, Any] = {
+        "packageReferenceId": package.reference_id,
+        "createdTime": iso(package.created_ms),
+        "packageStatus": {"status": "SHIPPED"},
+        "carrier": package.carrier,
+        "shipTime": iso(package.ship_ms),
+        "trackingNumber": package.tracking_number,
+        "packageItems": [
+            {"orderItemId": order_item_id, "quantity": quantity}
+            for order_item_id, quantity in package.quantities.items()
+        ],
+    }
+    if package.shipping_method is not None:
+        document["shippingService"] = package.shipping_method
+    return document
+
+
+def _money(value: Decimal, marketplace: Marketplace) -> dict[str, str]:
+    return {"amount": amount(value, marketplace), "currencyCode": marketplace.currency}

@@ -1,0 +1,34 @@
+"""Opaque page tokens: nobody can read or make one, and a token of another world or query is refused."""
+
+import hashlib
+import secrets
+from base64 import urlsafe_b64decode, urlsafe_b64encode
+from typing import Any
+
+from amazon_sandbox.wire import decode, encode
+
+_KEY = secrets.token_bytes(16)
+_SEAL_BYTES = 12
+
+
+def seal(content: object) -> str:
+    payload = encode(content)
+    return urlsafe_b64encode(_seal(payload) + payload).decode().rstrip("=")
+
+
+def unseal(token: str) -> Any:
+    """What was sealed; ValueError for anything else."""
+    sealed = urlsafe_b64decode(token.encode("ascii") + b"=" * (-len(token) % 4))
+    payload = sealed[_SEAL_BYTES:]
+    if not secrets.compare_digest(sealed[:_SEAL_BYTES], _seal(payload)):
+        raise ValueError("not a page token of this server")
+    return decode(payload)
+
+
+def fingerprint(*filters: object) -> str:
+    """The same for the same filters: a page token holds only together with the filters it was made for."""
+    return hashlib.blake2b(encode(filters), digest_size=12).hexdigest()
+
+
+def _seal(payload: bytes) -> bytes:
+    return hashlib.blake2b(payload, key=_KEY, digest_size=_SEAL_BYTES).digest()

@@ -1,0 +1,142 @@
+"""Starts a local Amazon as a child process and drives it over HTTP, for tests: ours and yours (extra `testing`)."""
+
+import json
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+from urllib.parse import parse_qs, quote, urlsplit
+
+import httpx
+
+from amazon_sandbox.apps import APPS, App
+from amazon_sandbox.marketplaces import RegionCode
+
+REDIRECT_URI = "http://127.0.0.1:9/callback"
+
+Check = Callable[[httpx.Response], None]
+
+
+@contextmanager
+def local_amazon(*options: str) -> Iterator[dict[str, str]]:
+    """Runs `python -m amazon_sandbox` on free ports; gives the URLs it is ready on and stops it afterwards."""
+    command = [sys.executable, "-m", "amazon_sandbox", "--redirect-uri", REDIRECT_URI]
+    command += [part for name in ("port", "na-port", "eu-port", "fe-port") for part in (f"--{name}", "0")]
+    with subprocess.Popen([*command, *options], stdout=subprocess.PIPE, text=True) as process:  # noqa: S603 - ourselves
+        assert process.stdout is not None
+        try:
+            yield json.loads(process.stdout.readline())
+        finally:
+            process.terminate()
+            status = process.wait(timeout=10)
+        assert status == 0, f"the local Amazon ended with status {status}"
+
+
+def app_of(region: RegionCode) -> App:
+    return next(app for app in APPS if app.region == region)
+
+
+class LocalAmazon:
+    """The dials, the consent and the token endpoint of a running local Amazon."""
+
+    def __init__(self, http: httpx.Client, urls: dict[str, str]) -> None:
+        self.http = http
+        self.urls = urls
+        self.check: Check | None = None  # looks at every SP-API answer
+
+    def dial(self, method: str, path: str, body: object = None, **query: str) -> Any:
+        """The JSON of a dial's answer; RuntimeError with its text when it was refused."""
+        answer = self.http.request(method, self.urls["dials"] + path, json=body, params=query)
+        if answer.is_error:
+            raise RuntimeError(f"{answer.status_code} {answer.text}")
+        return answer.json()
+
+    def settings(self, **changes: object) -> None:
+        self.dial("PUT", "/sandbox/settings", changes)
+
+    def advance(self, seconds: float) -> None:
+        self.dial("POST", "/sandbox/clock", {"advance_s": seconds})
+
+    def create_seller(self, selling_partner_id: str, region: RegionCode, *marketplace_ids: str) -> None:
+        self.dial(
+            "POST",
+            "/sandbox/sellers",
+            {
+                "selling_partner_id": selling_partner_id,
+                "region": region,
+                "name": f"Shop {selling_partner_id}",
+                "marketplaces": list(marketplace_ids),
+            },
+        )
+
+    def consent_page(self, **parameters: str) -> httpx.Response:
+        return self.http.get(self.urls["consent"] + "/apps/authorize/consent", params=parameters)
+
+    def authorization_code(self, selling_partner_id: str, region: RegionCode, state: str = "a-state") -> str:
+        """The code of a seller who confirms on the consent page."""
+        form = {
+            "application_id": app_of(region).application_id,
+            "redirect_uri": REDIRECT_URI,
+            "state": state,
+            "selling_partner_id": selling_partner_id,
+        }
+        answer = self.http.post(self.urls["consent"] + "/apps/authorize/consent", data=form)
+        assert answer.status_code == 302, answer.text
+        return parse_qs(urlsplit(answer.headers["location"]).query)["spapi_oauth_code"][0]
+
+    def token(self, region: RegionCode = "NA", **parameters: str) -> httpx.Response:
+        app = app_of(region)
+        form = {"client_id": app.client_id, "client_secret": app.client_secret, **parameters}
+        return self.http.post(self.urls["lwa"] + "/auth/o2/token", data=form)
+
+    def connect(self, selling_partner_id: str, region: RegionCode) -> "SellingPartner":
+        """The whole authorisation of a seller that exists."""
+        code = self.authorization_code(selling_partner_id, region)
+        tokens = self.token(region, grant_type="authorization_code", code=code).json()
+        return SellingPartner(self, selling_partner_id, region, tokens["access_token"], tokens["refresh_token"])
+
+
+class SellingPartner:
+    """The SP-API as one authorised seller calls it."""
+
+    def __init__(
+        self, amazon: LocalAmazon, selling_partner_id: str, region: RegionCode, access_token: str, refresh_token: str
+    ) -> None:
+        self.amazon = amazon
+        self.selling_partner_id = selling_partner_id
+        self.region = region
+        self.access_token = access_token
+        self.refresh_token = refresh_token
+
+    def call(self, method: str, path: str, body: object = None, **query: str) -> httpx.Response:
+        answer = self.amazon.http.request(
+            method,
+            self.amazon.urls[self.region.lower()] + path,
+            json=body,
+            params=query,
+            headers={"x-amz-access-token": self.access_token},
+        )
+        if self.amazon.check is not None:
+            self.amazon.check(answer)
+        return answer
+
+    def participations(self) -> httpx.Response:
+        return self.call("GET", "/sellers/v1/marketplaceParticipations")
+
+    def listings_item(self, method: str, sku: str, body: object = None, **query: str) -> httpx.Response:
+        """`sku` as it is: it is percent-encoded in full here (FACTS 5.1.1)."""
+        path = f"/listings/2021-08-01/items/{self.selling_partner_id}/{quote(sku, safe='')}"
+        return self.call(method, path, body, **query)
+
+    def search_listings(self, **query: str) -> httpx.Response:
+        return self.call("GET", f"/listings/2021-08-01/items/{self.selling_partner_id}", **query)
+
+    def search_orders(self, **query: str) -> httpx.Response:
+        return self.call("GET", "/orders/2026-01-01/orders", **query)
+
+    def order(self, order_id: str, **query: str) -> httpx.Response:
+        return self.call("GET", f"/orders/2026-01-01/orders/{order_id}", **query)
+
+    def confirm_shipment(self, order_id: str, body: object) -> httpx.Response:
+        return self.call("POST", f"/orders/v0/orders/{order_id}/shipmentConfirmation", body)

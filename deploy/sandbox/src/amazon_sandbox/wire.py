@@ -1,0 +1,71 @@
+"""What travels: JSON both ways, the answer each handler returns, and the errors that end a request early."""
+
+from collections.abc import Callable
+from decimal import Decimal
+from typing import Any
+
+import msgspec
+
+# Prices stay exact both ways: JSON numbers are read as Decimal and written back with the same digits.
+_DECODER = msgspec.json.Decoder(float_hook=Decimal)
+_ENCODER = msgspec.json.Encoder(decimal_format="number")
+
+JSON = b"application/json"
+
+encode = _ENCODER.encode
+
+
+def decode(body: bytes) -> Any:
+    """The JSON value in `body`; ValueError whatever is wrong with it, nesting too deep included."""
+    try:
+        return _DECODER.decode(body)
+    except (msgspec.MsgspecError, RecursionError) as error:
+        raise ValueError(str(error)) from error
+
+
+class Answer(msgspec.Struct, frozen=True):
+    """An HTTP answer, and the effect that makes it true.
+
+    Handlers check and describe; whoever answers applies `effect`. That is how a fault can drop an answer
+    whose effect took place, or give the answer of an effect that never did.
+    """
+
+    status: int
+    body: bytes = b""
+    content_type: bytes = JSON
+    headers: tuple[tuple[bytes, bytes], ...] = ()
+    effect: Callable[[], None] | None = None
+
+
+def json_answer(document: object, status: int = 200, effect: Callable[[], None] | None = None) -> Answer:
+    return Answer(status, encode(document), effect=effect)
+
+
+class SpApiError(Exception):
+    """A refusal in SP-API's shape: `{"errors": [{"code", "message", "details"}]}` (FACTS 3.6)."""
+
+    def __init__(self, status: int, code: str, message: str, details: str = "") -> None:
+        super().__init__(f"{status} {code}: {message}")
+        self.status = status
+        self.code = code
+        self.message = message
+        self.details = details
+
+    def answer(self) -> Answer:
+        error = {"code": self.code, "message": self.message, "details": self.details}
+        headers = ((b"x-amzn-errortype", b"TooManyRequestsException"),) if self.status == 429 else ()
+        return Answer(self.status, encode({"errors": [error]}), headers=headers)
+
+
+def invalid_input(message: str, details: str = "") -> SpApiError:
+    return SpApiError(400, "InvalidInput", message, details)
+
+
+def unauthorized(details: str) -> SpApiError:
+    """FACTS 3.8: missing, expired, revoked, foreign: all are 403 with one message."""
+    return SpApiError(403, "Unauthorized", "Access to requested resource is denied.", details)
+
+
+def quota_exceeded(message: str = "You exceeded your quota for the requested resource.") -> SpApiError:
+    """FACTS 3.4: no rate header, no Retry-After."""
+    return SpApiError(429, "QuotaExceeded", message)

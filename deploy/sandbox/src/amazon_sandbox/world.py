@@ -1,0 +1,95 @@
+"""The whole state of this Amazon: three separate regions, their sellers, and what is still on its way to be seen."""
+
+import heapq
+from collections import Counter
+from collections.abc import Callable
+
+from amazon_sandbox.clock import SECOND_MS, Clock
+from amazon_sandbox.faults import Faults
+from amazon_sandbox.grants import Grants
+from amazon_sandbox.listings.catalogue import Catalogue
+from amazon_sandbox.marketplaces import MARKETPLACES, REGION_CODES, RegionCode
+from amazon_sandbox.orders.book import OrderBook
+from amazon_sandbox.quotas import Quotas
+from amazon_sandbox.settings import Settings
+
+
+class Seller:
+    """One selling partner account of one region."""
+
+    def __init__(
+        self, selling_partner_id: str, region: RegionCode, name: str, marketplace_ids: tuple[str, ...]
+    ) -> None:
+        self.selling_partner_id = selling_partner_id
+        self.region = region
+        self.name = name
+        self.marketplace_ids = marketplace_ids
+        self.catalogue = Catalogue()
+        self.orders = OrderBook()
+
+
+class World:
+    """Everything lives in this process and one event loop touches it: no locks."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._initial_settings = settings
+        self.reset()
+
+    def reset(self) -> None:
+        """Back to the state of the start: no sellers, no tokens, the real time, the settings of the command line."""
+        self.settings = self._initial_settings
+        self.clock = Clock()
+        self.sellers: dict[tuple[RegionCode, str], Seller] = {}
+        self.signed_in: dict[RegionCode, str] = {}
+        self.grants = Grants()
+        self.quotas = Quotas()
+        self.faults = Faults()
+        self.calls: Counter[tuple[str, int]] = Counter()
+        self.token_calls: Counter[str] = Counter()
+        self._order_numbers = 0
+        self._agenda: list[tuple[int, int, Callable[[], None]]] = []
+        self._agenda_entries = 0
+
+    def after(self, delay_s: float, effect: Callable[[], None]) -> None:
+        """Runs `effect` once the sandbox clock has moved on by `delay_s`: eventual consistency."""
+        if delay_s == 0:
+            effect()
+            return
+        self._agenda_entries += 1
+        due_ms = self.clock.now_ms() + round(delay_s * SECOND_MS)
+        heapq.heappush(self._agenda, (due_ms, self._agenda_entries, effect))
+
+    def settle(self) -> None:
+        """Runs what is due. Called before each request, so nobody ever sees a world that is late."""
+        while self._agenda and self._agenda[0][0] <= self.clock.now_ms():
+            heapq.heappop(self._agenda)[2]()
+
+    def effects_outstanding(self) -> int:
+        return len(self._agenda)
+
+    def next_order_number(self) -> int:
+        self._order_numbers += 1
+        return self._order_numbers
+
+    def sellers_of(self, region: RegionCode) -> list[Seller]:
+        return [seller for seller in self.sellers.values() if seller.region == region]
+
+    def find_sellers(self, selling_partner_id: str) -> list[Seller]:
+        """One for each region the id is known in."""
+        keys = ((region, selling_partner_id) for region in REGION_CODES)
+        return [self.sellers[key] for key in keys if key in self.sellers]
+
+    def seller_in(self, marketplace_id: str, selling_partner_id: str) -> Seller | None:
+        """The account that sells there, or None."""
+        marketplace = MARKETPLACES.get(marketplace_id)
+        if marketplace is None:
+            return None
+        seller = self.sellers.get((marketplace.region, selling_partner_id))
+        return seller if seller is not None and marketplace_id in seller.marketplace_ids else None
+
+    def consenting_seller(self, region: RegionCode) -> Seller | None:
+        """Whose browser this is: the one signed in, else the only one there is."""
+        if region in self.signed_in:
+            return self.sellers.get((region, self.signed_in[region]))
+        sellers = self.sellers_of(region)
+        return sellers[0] if len(sellers) == 1 else None

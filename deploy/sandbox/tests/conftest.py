@@ -1,0 +1,136 @@
+"""One real local Amazon for the whole session, an empty world for each test, and Amazon's models looking on.
+
+Every SP-API answer that any test receives is held against the published model, when the models are there.
+"""
+
+import functools
+import json
+from collections.abc import Iterator
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import httpx
+import pytest
+from jsonschema import Draft4Validator, FormatChecker  # type: ignore[import-untyped]
+
+from amazon_sandbox.testing import LocalAmazon, SellingPartner, local_amazon
+
+US = "ATVPDKIKX0DER"
+GB = "A1F83G8C2ARO7P"
+
+_MODELS = {
+    "/sellers/": "sellers-api-model/sellers.json",
+    "/listings/": "listings-items-api-model/listingsItems_2021-08-01.json",
+    "/orders/2026-01-01/": "orders-api-model/orders_2026-01-01.json",
+    "/orders/v0/": "orders-api-model/ordersV0.json",
+}
+
+_formats = FormatChecker(formats=())
+
+
+def _is_date_time(value: object) -> bool:
+    return not isinstance(value, str) or datetime.fromisoformat(value).tzinfo is not None
+
+
+_formats.checks("date-time", raises=ValueError)(_is_date_time)
+
+
+def _models_folder() -> Path | None:
+    """`../shared/sp-api/models` beside the checkout, wherever the checkout is."""
+    folders = (parent / "shared" / "sp-api" / "models" for parent in Path(__file__).resolve().parents)
+    return next((folder for folder in folders if folder.is_dir()), None)
+
+
+def _strict(schema: Any) -> Any:
+    """A model object that lists its properties has no others: a misspelt field is a failure."""
+    if isinstance(schema, list):
+        return [_strict(part) for part in schema]
+    if not isinstance(schema, dict):
+        return schema
+    strict = {name: _strict(part) for name, part in schema.items()}
+    if isinstance(strict.get("properties"), dict) and "additionalProperties" not in strict:
+        strict["additionalProperties"] = False
+    return strict
+
+
+class Contract:
+    """Amazon's models; `seen` are the operations and statuses that were held against them."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self.seen: set[tuple[str, int]] = set()
+
+    @functools.lru_cache  # noqa: B019 - one contract for each session
+    def _model(self, path: str) -> dict[str, Any]:
+        name = next(name for prefix, name in _MODELS.items() if path.startswith(prefix))
+        model: dict[str, Any] = json.loads((self._folder / name).read_text())
+        return {**model, "definitions": _strict(model["definitions"])}
+
+    def check(self, answer: httpx.Response) -> None:
+        path = urlsplit(str(answer.request.url)).path
+        model = self._model("/".join(path.split("/")[:3]) + "/")
+        operation = self._operation(model, answer.request.method, path)
+        self.seen.add((operation["operationId"], answer.status_code))
+        schema = operation["responses"][str(answer.status_code)].get("schema")
+        if not schema:
+            assert answer.content == b""
+            return
+        root = {"definitions": model["definitions"], **schema}
+        Draft4Validator(root, format_checker=_formats).validate(answer.json())
+
+    @staticmethod
+    def _operation(model: dict[str, Any], method: str, path: str) -> dict[str, Any]:
+        segments = path.split("/")
+        for template, methods in model["paths"].items():
+            parts = template.split("/")
+            fits = len(parts) == len(segments) and all(
+                part == segment or part.startswith("{") for part, segment in zip(parts, segments, strict=True)
+            )
+            if fits and method.lower() in methods:
+                operation: dict[str, Any] = methods[method.lower()]
+                return operation
+        raise AssertionError(f"{method} {path} is not in the model")
+
+
+@pytest.fixture(scope="session")
+def contract() -> Contract | None:
+    folder = _models_folder()
+    return Contract(folder) if folder is not None else None
+
+
+@pytest.fixture(scope="session")
+def sandbox_urls() -> Iterator[dict[str, str]]:
+    with local_amazon() as urls:
+        yield urls
+
+
+@pytest.fixture(scope="session")
+def http() -> Iterator[httpx.Client]:
+    with httpx.Client(timeout=10) as client:
+        yield client
+
+
+@pytest.fixture
+def amazon(http: httpx.Client, sandbox_urls: dict[str, str], contract: Contract | None) -> LocalAmazon:
+    """An empty world with quotas lifted and nothing delayed: tests dial what they are about."""
+    amazon = LocalAmazon(http, sandbox_urls)
+    amazon.dial("DELETE", "/sandbox/world")
+    amazon.settings(listing_delay_s=0, shipment_delay_s=0, search_lag_s=0, quotas={"enabled": False})
+    amazon.check = contract.check if contract is not None else None
+    return amazon
+
+
+@pytest.fixture
+def seller(amazon: LocalAmazon) -> SellingPartner:
+    """A US seller, connected."""
+    amazon.create_seller("A1US", "NA", US)
+    return amazon.connect("A1US", "NA")
+
+
+@pytest.fixture
+def uk_seller(amazon: LocalAmazon) -> SellingPartner:
+    """A British seller, connected."""
+    amazon.create_seller("A2GB", "EU", GB)
+    return amazon.connect("A2GB", "EU")
