@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from local_stack.ports import accepts
-from local_stack.stack import COMPONENTS, Component, Stack, StackBusy, open_state, start_stack
+from local_stack.stack import INFRASTRUCTURE, Component, Stack, StackBusy, open_state, start_stack
 from local_stack.supervisor import Server
 from local_stack.testing import start_test_servers
 
@@ -39,7 +39,7 @@ def test_a_component_after_an_unknown_one_is_refused(tmp_path: Path) -> None:
 def test_the_users_own_servers_are_used_and_none_is_started(tmp_path: Path) -> None:
     environment = {"DATABASE_URL": "postgresql://db.example/postgres", "KAFKA_BOOTSTRAP_SERVERS": "kafka.example:9092"}
     stack = Stack(tmp_path, dict(environment))
-    start_stack(COMPONENTS, stack, lambda _: None)
+    start_stack(INFRASTRUCTURE, stack, lambda _: None)
     assert stack.supervisor.servers == {}
     assert stack.environment == environment
 

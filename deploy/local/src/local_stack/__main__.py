@@ -12,8 +12,10 @@ import typer
 from rich.console import Console
 
 from local_stack.apache_kafka import ApacheKafka, KafkaUnavailable
+from local_stack.demo.running import new_stack, play
 from local_stack.processes import ChildFailed
-from local_stack.stack import COMPONENTS, Stack, StackBusy, open_state, start_stack
+from local_stack.services import PORTS, SERVICES
+from local_stack.stack import INFRASTRUCTURE, Stack, StackBusy, open_state, start_stack
 from local_stack.supervisor import Supervisor
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help=__doc__)
@@ -25,16 +27,28 @@ State = Annotated[Path, typer.Option(envvar="ENTREPOT_STATE", help="Where data, 
 def up(state: State = Path(".run")) -> None:
     """PostgreSQL, a broker and all that stands on them. DATABASE_URL and KAFKA_BOOTSTRAP_SERVERS replace ours."""
     began = time.monotonic()
-    stack = Stack(state.absolute(), dict(os.environ))
+    stack = Stack(state.absolute(), dict(os.environ), preferred_ports=PORTS)
 
     def started(name: str) -> None:
         console.print(f"{time.monotonic() - began:6.1f} s  {name:<12} {stack.addresses.get(name, '')}")
 
     with _foreground(state, stack.supervisor):
-        start_stack(COMPONENTS, stack, started)
+        start_stack((*INFRASTRUCTURE, *SERVICES), stack, started)
         memory = stack.supervisor.memory()
         console.print(f"ready, {memory.resident / 2**20:.0f} MiB resident; logs in {stack.log_dir}; Ctrl-C stops it")
         stack.supervisor.wait()
+
+
+@app.command()
+def demo(
+    keep: Annotated[bool, typer.Option("--keep", help="Leave everything running until Ctrl-C.")] = False,
+    json: Annotated[Path | None, typer.Option(help="Also write the counts and proofs to this file.")] = None,
+) -> None:
+    """The main job end to end on a fresh stack: exits 0 when every step saw its proof."""
+    stack = new_stack()
+    with _foreground(stack.state_dir, stack.supervisor):
+        if not play(stack, console, json, stack.supervisor.wait if keep else None):
+            raise typer.Exit(1)
 
 
 @app.command()

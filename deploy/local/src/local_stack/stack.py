@@ -19,10 +19,15 @@ class StackBusy(RuntimeError):
 
 @dataclass
 class Stack:
-    """What is known while the stack starts: where state lives, the ports, the environment handed to each service."""
+    """What is known while the stack starts: where state lives, the ports, the environment handed to each service.
+
+    `preferred_ports` are taken when they are free; `overrides` go to every service's environment.
+    """
 
     state_dir: Path
     environment: dict[str, str]
+    preferred_ports: dict[str, int] = field(default_factory=dict)
+    overrides: dict[str, str] = field(default_factory=dict)
     ports: dict[str, int] = field(default_factory=dict)
     addresses: dict[str, str] = field(default_factory=dict)
     supervisor: Supervisor = field(default_factory=Supervisor)
@@ -63,8 +68,8 @@ def start_stack(components: Sequence[Component], stack: Stack, started: Callable
         wave = order.get_ready()
         servers: list[Server] = []
         for name in wave:
-            stack.ports[name] = by_name[name].port or free_port()
-            server = by_name[name].build(stack, stack.ports[name])
+            port = stack.ports.setdefault(name, by_name[name].port or free_port())
+            server = by_name[name].build(stack, port)
             if server is not None:
                 servers.append(server)
         stack.supervisor.start(*servers)
@@ -105,7 +110,7 @@ def _broker(stack: Stack, port: int) -> Server | None:
     return server
 
 
-COMPONENTS = (
+INFRASTRUCTURE = (
     Component(name="postgres", build=_postgres),
     Component(name="broker", build=_broker),
 )
