@@ -16,6 +16,7 @@ from httpx import (
     URL,
     AsyncByteStream,
     AsyncClient,
+    ByteStream,
     Cookies,
     DecodingError,
     Request,
@@ -75,6 +76,9 @@ class _NoCookies(Cookies):
         pass
 
 
+_READ = ByteStream(b"")
+
+
 class _Client(AsyncClient):
     _no_cookies = _NoCookies()
 
@@ -84,9 +88,13 @@ class _Client(AsyncClient):
 
     async def send(self, request: Request, **options: Any) -> Response:
         try:
-            return await super().send(request, **options)
+            answer = await super().send(request, **options)
         except DecodingError as error:
             raise OutcomeUnknown("the answer's content encoding is broken", request=request) from error
+        if answer.is_closed:
+            # It has been read. Its stream refers back to it: without that circle it is freed (with its tokens) at once.
+            answer.stream = _READ
+        return answer
 
 
 class _Transport(AiohttpTransport):

@@ -68,7 +68,7 @@ class Wire:
     @classmethod
     def json(cls, body: object, status: int = 200, **headers: str) -> Answer:
         """A JSON answer."""
-        return cls.raw(json.dumps(body).encode(), status, content_type="application/json", **headers)
+        return cls.raw(json.dumps(body).encode(), status, cut=None, content_type="application/json", **headers)
 
     @classmethod
     def fault(cls, status: int, code: str = "InternalFailure", message: str | None = "We met an error.") -> Answer:

@@ -53,7 +53,7 @@ async def test_a_token_is_asked_for_with_the_services_own_and_then_kept(
     }
 
 
-@pytest.mark.row("P14")
+@pytest.mark.row("A8")
 async def test_fifty_callers_with_no_token_ask_once(access: AuthAccessTokens, wire: Any, seller: Seller) -> None:
     grants(wire)
     assert set(await asyncio.gather(*(access.get(seller) for _ in range(50)))) == {"Atza|token-0001"}
@@ -138,7 +138,7 @@ async def test_an_answer_that_is_no_token_is_unavailable_and_not_kept(
     assert await access.get(seller) == "Atza|token-0001"
 
 
-@pytest.mark.row("I6")
+@pytest.mark.row("A8")
 async def test_no_repr_or_log_shows_a_token(
     access: AuthAccessTokens, wire: Any, seller: Seller, caplog: pytest.LogCaptureFixture
 ) -> None:

@@ -12,7 +12,9 @@ import structlog
 from common.amazon import errors, listings, orders, sellers
 from common.amazon.access import Seller
 from common.amazon.client import AmazonClient
+from common.amazon.limits import Limits
 from common.amazon.operations import CREATE_FEED, GET_LISTINGS_ITEM, GET_MARKETPLACE_PARTICIPATIONS, GET_ORDER
+from common.amazon.order import Order
 
 ClientOf = Callable[..., AmazonClient]
 ITEM = {"sku": "A"}
@@ -27,7 +29,7 @@ ORDER = {
 }
 
 
-async def get_order(client: AmazonClient, seller: Seller) -> orders.Order:
+async def get_order(client: AmazonClient, seller: Seller) -> Order:
     return await orders.get_order(client, seller, "1")
 
 
@@ -279,7 +281,7 @@ async def test_what_amazon_does_not_have_is_not_found(client_of: ClientOf, selle
         await get_order(client_of(), seller)
 
 
-@pytest.mark.row("I6")
+@pytest.mark.row("A8")
 async def test_no_log_or_error_of_a_failing_call_holds_a_token_or_a_body(
     client_of: ClientOf, seller: Seller, wire: Any
 ) -> None:
@@ -305,8 +307,6 @@ async def test_no_log_or_error_of_a_failing_call_holds_a_token_or_a_body(
 async def test_a_seller_of_another_region_is_called_at_that_regions_endpoint_with_its_application(
     http_client: Any, bucket_engine: Any, tokens: Any, wire: Any, app_id: str, seller: Seller
 ) -> None:
-    from common.amazon.limits import Limits
-
     client = AmazonClient(
         http_client,
         tokens,

@@ -1,7 +1,9 @@
 """What a failed request tells: whether it may have arrived."""
 
+import gc
 import gzip
 import socket
+import weakref
 from typing import Any
 
 import aiohttp
@@ -106,3 +108,14 @@ async def test_a_streamed_upload_arrives_whole(http_client: http.AsyncClient, wi
 
     await http_client.put(wire.url, content=parts(), headers={"content-length": "7"})
     assert wire.arrived[0].body == b"one,two"
+
+
+async def test_an_answer_that_was_read_is_freed_at_once(http_client: http.AsyncClient, wire: Any) -> None:
+    gc.disable()
+    try:
+        answer = await http_client.get(wire.url, headers={"x-amz-access-token": "Atza|secret"})
+        freed = weakref.ref(answer)
+        del answer
+        assert freed() is None
+    finally:
+        gc.enable()

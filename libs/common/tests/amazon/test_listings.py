@@ -13,6 +13,7 @@ from common.amazon import errors, listings
 from common.amazon.access import Seller
 from common.amazon.client import AmazonClient, encode
 from common.amazon.listing import Item, offer_of, price_of, quantity_of, summary_of
+from common.amazon.sellers import get_marketplace_participations
 
 ClientOf = Callable[..., AmazonClient]
 US, CA = "ATVPDKIKX0DER", "A2EUQ1WTGCTBG2"
@@ -216,8 +217,6 @@ async def test_what_a_search_cannot_carry_is_refused_before_sending(
 async def test_participations_are_read_with_marketplaces_that_are_no_stores(
     client_of: ClientOf, seller: Seller, wire: Any
 ) -> None:
-    from common.amazon.sellers import get_marketplace_participations
-
     store = {
         "marketplace": {"id": US, "name": "Amazon.com", "countryCode": "US", "domainName": "www.amazon.com"},
         "participation": {"isParticipating": True, "hasSuspendedListings": False},

@@ -39,7 +39,7 @@ PLANS = """
 """
 
 
-@pytest.mark.row("I9")
+@pytest.mark.fault("F10")
 @pytest.mark.parametrize("operation", OPERATIONS, ids=lambda operation: operation.name)
 def test_the_services_shares_of_a_rate_sum_to_no_more_than_all_of_it(operation: Operation) -> None:
     assert 0 < sum(operation.shares.values()) <= 1

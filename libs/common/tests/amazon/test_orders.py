@@ -223,13 +223,14 @@ async def test_a_line_without_a_price_or_with_price_zero_is_read_as_it_is(
     }
     absent = {"orderItemId": "2", "quantityOrdered": 1, "product": {}}
     (read,) = (await search(client_of, seller, wire, order(orderItems=[free, absent]))).orders
-    prices = [item.product.price and item.product.price.unit_price for item in read.order_items]
-    assert prices[0] is not None
-    assert (prices[0].amount, prices[0].currency_code) == (0, "JPY")
-    assert prices[1] is None
+    zero, nothing = (item.product.price for item in read.order_items)
+    assert zero is not None
+    assert zero.unit_price is not None
+    assert (zero.unit_price.amount, zero.unit_price.currency_code) == (Decimal(0), "JPY")
+    assert nothing is None
 
 
-@pytest.mark.row("I6")
+@pytest.mark.row("C9")
 async def test_no_repr_of_an_order_shows_a_buyer(client_of: ClientOf, seller: Seller, wire: Any) -> None:
     (read,) = (await search(client_of, seller, wire, order())).orders
     assert read.recipient is not None

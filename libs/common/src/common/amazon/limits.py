@@ -34,9 +34,11 @@ amazon_bucket = Table(
     Column("refilled_at", DateTime(timezone=True), nullable=False),
 )
 
-# Seconds that leased tokens may be used. A bucket that is leased from in blocks is made smaller by what refills in that
-# time, so calls made late with leased tokens never exceed burst + rate x time (I9).
+# Seconds that leased tokens may be used. A bucket is kept smaller than Amazon's by what refills in that time, so calls
+# made late with leased tokens never exceed burst + rate x time (I9)...
 _LEASE = 0.2
+# ...and by a token at least: the network delays calls unevenly, so that they arrive closer together than they left.
+_HEADROOM = 1.0
 _LARGEST_BLOCK = 1000
 # Added to a wait, so that the token is there when it ends (seconds).
 _PAD = 0.002
@@ -104,7 +106,7 @@ class _Bucket:
 
     @property
     def capacity(self) -> float:
-        return self.burst if self.largest_block == 1 else max(1.0, self.burst - self.rate * _LEASE)
+        return max(1.0, self.burst - max(_HEADROOM, self.rate * _LEASE))
 
     def key(self) -> dict[str, str]:
         return {

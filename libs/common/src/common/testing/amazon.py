@@ -21,7 +21,7 @@ class LocalAmazon:
     def __init__(self) -> None:
         command = [sys.executable, "-m", "amazon_sandbox", "--auto-consent", "--redirect-uri", REDIRECT_URI]
         command += [part for name in ("port", "na-port", "eu-port", "fe-port") for part in (f"--{name}", "0")]
-        self._process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)  # noqa: S603 - our own program
+        self._process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
         assert self._process.stdout is not None
         self.urls: dict[str, str] = json.loads(self._process.stdout.readline())
 

@@ -3,6 +3,7 @@
 import asyncio
 import base64
 import os
+import socket
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, replace
@@ -104,13 +105,15 @@ async def run_service(databases: Databases, issuer: Issuer) -> AsyncIterator[Run
 @asynccontextmanager
 async def serve(app: Any) -> AsyncIterator[str]:
     """Serves an ASGI app on a free loopback port; yields its base URL."""
-    server = uvicorn.Server(uvicorn.Config(app, port=0, log_config=None, access_log=False))
-    task = asyncio.create_task(server.serve())
+    config = uvicorn.Config(app, port=0, log_config=None, access_log=False)
+    listening = socket.create_server(("127.0.0.1", 0))
+    server = uvicorn.Server(config)
+    task = asyncio.create_task(server.serve(sockets=[listening]))
     while not server.started:
         await asyncio.sleep(0.005)
         if task.done():
             await task
-    port = server.servers[0].sockets[0].getsockname()[1]
-    yield f"http://127.0.0.1:{port}"
+    yield f"http://127.0.0.1:{listening.getsockname()[1]}"
     server.should_exit = True
     await task
+    listening.close()
