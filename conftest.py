@@ -13,7 +13,7 @@ def pytest_configure(config: pytest.Config) -> None:
         return
     from local_stack.testing import start_test_servers
 
-    servers = start_test_servers(kafka=os.environ.get("ENTREPOT_TEST_KAFKA", "embedded"))
+    servers = start_test_servers(kafka="apache" if os.environ.get("ENTREPOT_KAFKA") == "apache" else "embedded")
     os.environ.update(servers.environment)
     config.stash[_servers] = servers
 

@@ -1,4 +1,4 @@
-"""The batch loop: inbox, savepoints, parked keys and replay; and over a real broker, death between effect and offset."""
+"""The batch loop: inbox, savepoints, parked keys, replay; over a real broker, death between effect and offset."""
 
 import asyncio
 from collections.abc import AsyncIterator, Sequence

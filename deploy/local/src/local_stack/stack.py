@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from graphlib import TopologicalSorter
 from pathlib import Path
 
+from local_stack.apache_kafka import ApacheKafka
 from local_stack.broker import Broker
 from local_stack.ports import free_port
 from local_stack.postgres import PostgresServer
@@ -105,7 +106,8 @@ def _broker(stack: Stack, port: int) -> Server | None:
     if "KAFKA_BOOTSTRAP_SERVERS" in stack.environment:
         stack.addresses["broker"] = "as KAFKA_BOOTSTRAP_SERVERS says"
         return None
-    server = Broker(stack.state_dir / "broker", port, log=stack.log_dir / "broker.log")
+    kind = ApacheKafka if stack.environment.get("ENTREPOT_KAFKA") == "apache" else Broker
+    server = kind(stack.state_dir / "broker", port, log=stack.log_dir / "broker.log")
     stack.environment["KAFKA_BOOTSTRAP_SERVERS"] = stack.addresses["broker"] = server.bootstrap_servers
     return server
 

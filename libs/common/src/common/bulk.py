@@ -19,10 +19,13 @@ def insert_sql(model: type[SQLModel], columns: tuple[str, ...], suffix: str) -> 
     """`insert into ... select * from unnest($1::type[], ...)` with a suffix such as `on conflict ... returning ...`."""
     table: Table = model.__table__  # type: ignore[attr-defined]
     names = ", ".join(f'"{name}"' for name in columns)
-    arrays = ", ".join(
-        f"${position}::{table.c[name].type.compile(dialect=_DIALECT)}[]" for position, name in enumerate(columns, 1)
-    )
+    arrays = ", ".join(f"${position}::{_type_of(table, name)}[]" for position, name in enumerate(columns, 1))
     return f'insert into "{table.name}" ({names}) select * from unnest({arrays}) {suffix}'  # noqa: S608 - own names
+
+
+def _type_of(table: Table, name: str) -> str:
+    """The column's type without its collation, which an array's cast does not take."""
+    return table.c[name].type.compile(dialect=_DIALECT).partition(" COLLATE ")[0]
 
 
 async def insert_page(

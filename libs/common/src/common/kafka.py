@@ -209,11 +209,16 @@ def _first_of_each(events: Sequence[Received]) -> list[Received]:
 
 
 def _key(record: "ConsumerRecord[bytes, bytes]") -> str:
-    return (record.key or b"").decode("utf-8", "replace")
+    return _text(record.key or b"")
+
+
+def _text(value: bytes) -> str:
+    """Foreign bytes as PostgreSQL's text can hold them: NUL would fail every batch that the message is in."""
+    return value.decode("utf-8", "replace").replace("\x00", "\N{REPLACEMENT CHARACTER}")
 
 
 def _rejected(record: "ConsumerRecord[bytes, bytes]", reason: str, *, parks: bool) -> Rejected:
-    headers: dict[str, str] = {name: bytes(value).decode("utf-8", "replace") for name, value in record.headers}
+    headers: dict[str, str] = {name: _text(bytes(value)) for name, value in record.headers}
     return Rejected(
         record.topic, _key(record), record.partition, record.offset, record.value or b"", reason, parks, headers
     )
