@@ -1,0 +1,264 @@
+"""Amazon access tokens (MISSION A8): minted from the sealed refresh token, kept until shortly before they expire.
+
+One refresh at a time per connection: one task in this process, one lease across replicas. No transaction is open while
+Amazon answers; a process that dies then leaves a lease that runs out.
+"""
+
+import asyncio
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from uuid import UUID, uuid4
+
+import structlog
+from prometheus_client import Counter
+from sqlalchemy import func
+from sqlmodel import col, select
+from sqlmodel.ext.asyncio.session import AsyncSession
+
+from auth_service import vault
+from auth_service.announcing import move
+from auth_service.lifecycle import CALLABLE
+from auth_service.lwa import GrantRefused, Lwa, LwaUnavailable, Tokens
+from auth_service.models import AccessToken, Connection
+from auth_service.settings import AuthSettings
+from common import clock
+from common.amazon.access import Seller
+from common.bulk import run
+from common.contracts.http import AccessTokenAnswer
+from common.crypto import KeyRing
+from common.db import Database
+from common.errors import Conflict
+
+log = structlog.get_logger()
+
+# Of a token's life: 55 of Amazon's 60 minutes (FACTS 2.3.2).
+RENEW_AFTER = 11 / 12
+# While Amazon's sign-in is away, a token is handed out as long as its receiver can still use it for a moment.
+LEAST_LIFE = timedelta(seconds=30)
+# A token that replaced a refused one and is refused as well is not at fault; another would be refused too.
+SETTLED = timedelta(minutes=5)
+LEASE = timedelta(seconds=20)
+POLL_SECONDS = 0.05
+REFUSED_CHARACTERS = 8
+
+refreshes = Counter("entrepot_lwa_refreshes_total", "Access tokens asked of Login with Amazon", ["outcome"])
+
+
+class ConnectionIsRevoked(Conflict):
+    slug, title = "connection-revoked", "The seller's authorisation no longer holds"
+    fix = "The seller consents again: POST /v1/connections/{id}/consent"
+
+
+class ConnectionNotActive(Conflict):
+    slug, title = "connection-not-active", "The connection is not active"
+    fix = "Finish its consent, or enable it"
+
+
+@dataclass(frozen=True, slots=True)
+class _Lease:
+    """The right to ask Amazon for the next token of one connection."""
+
+    id: UUID
+    connection: Connection
+    sealed_grant: bytes = field(repr=False)
+    present: AccessTokenAnswer | None = field(repr=False)
+    replaces_refused: bool
+
+
+class TokenBroker:
+    """Hands out access tokens; also what auth's own Amazon client uses (`common.amazon.access.AccessTokens`), which
+    then meets the problems below instead of Amazon errors."""
+
+    def __init__(self, db: Database, lwa: Lwa, settings: AuthSettings, key_ring: KeyRing) -> None:
+        self._db = db
+        self._lwa = lwa
+        self._settings = settings
+        self._key_ring = key_ring
+        self._refreshing: dict[tuple[UUID, UUID], asyncio.Task[AccessTokenAnswer]] = {}
+
+    async def get(self, seller: Seller) -> str:
+        return (await self.hand_out(seller.account_id, seller.connection_id)).access_token
+
+    async def refused(self, seller: Seller, token: str) -> str:
+        return (await self.hand_out(seller.account_id, seller.connection_id, token[-REFUSED_CHARACTERS:])).access_token
+
+    async def hand_out(self, account_id: UUID, connection_id: UUID, refused: str | None = None) -> AccessTokenAnswer:
+        """A token of this connection of this account; not the one whose last characters are `refused`.
+
+        Raises `ConnectionIsRevoked`, `ConnectionNotActive`, or what `Lwa.refresh` raises.
+        """
+        async with self._db.transaction() as session:
+            connection, held = await _read(session, account_id, connection_id)
+        present = self._present(connection, held)
+        if present is not None and not _is_due(present, held, refused):
+            return present
+        key = (account_id, connection_id)
+        task = self._refreshing.get(key)
+        if task is None:
+            task = self._refreshing[key] = asyncio.create_task(self._refresh(account_id, connection_id, refused))
+            task.add_done_callback(lambda _: self._refreshing.pop(key))
+        # Shielded: a caller who hangs up does not take the token from those who wait with it.
+        return await asyncio.shield(task)
+
+    async def _refresh(self, account_id: UUID, connection_id: UUID, refused: str | None) -> AccessTokenAnswer:
+        while True:
+            async with self._db.transaction() as session:
+                claimed = await self._claim(session, account_id, connection_id, refused)
+            if isinstance(claimed, AccessTokenAnswer):
+                return claimed
+            if claimed is None:
+                await asyncio.sleep(POLL_SECONDS)
+                continue
+            try:
+                return await self._ask_amazon(claimed)
+            except GrantRefused:
+                refreshes.labels("refused").inc()
+                # False: the seller has consented again in the meantime, so there is a new grant to try.
+                if await self._revoke(claimed):
+                    raise ConnectionIsRevoked from None
+
+    async def _claim(
+        self, session: AsyncSession, account_id: UUID, connection_id: UUID, refused: str | None
+    ) -> _Lease | AccessTokenAnswer | None:
+        """The lease; or the token that somebody else got meanwhile; or None while somebody else is asking."""
+        # The key share keeps a new consent, a revocation or a deletion out until this transaction ends.
+        await run(
+            session,
+            "insert into access_token (connection_id, account_id) select id, account_id from connection "
+            "where id = $1 and account_id = $2 for key share on conflict do nothing",
+            connection_id,
+            account_id,
+        )
+        connection, _ = await _read(session, account_id, connection_id)
+        held = await session.get_one(AccessToken, connection_id, with_for_update=True, populate_existing=True)
+        present = self._present(connection, held)
+        if present is not None and not _is_due(present, held, refused):
+            return present
+        now = await _database_time(session)
+        if held.lease_until is not None and held.lease_until > now:
+            return None
+        assert connection.refresh_token is not None  # `CALLABLE` connections hold one
+        held.lease_id, held.lease_until = uuid4(), now + LEASE
+        is_refused = present is not None and _is_refused(present, refused)
+        return _Lease(held.lease_id, connection, connection.refresh_token, present, is_refused)
+
+    async def _ask_amazon(self, lease: _Lease) -> AccessTokenAnswer:
+        connection, asked_at = lease.connection, clock.now()
+        grant = vault.reveal(
+            self._key_ring, lease.sealed_grant, connection.account_id, connection.id, "refresh_token"
+        ).decode()
+        try:
+            tokens = await self._lwa.refresh(self._settings.app(connection.region), grant)
+        except LwaUnavailable:
+            refreshes.labels("unavailable").inc()
+            await self._release(lease)
+            # A token that is due for renewal still works; a refused one does not.
+            if lease.present is None or lease.replaces_refused:
+                raise
+            return lease.present
+        except Exception:
+            await self._release(lease)
+            raise
+        refreshes.labels("granted").inc()
+        await self._keep(lease, tokens, asked_at)
+        return AccessTokenAnswer(
+            access_token=tokens.access_token,
+            expires_in=tokens.expires_in,
+            selling_partner_id=connection.selling_partner_id,
+            region=connection.region,
+        )
+
+    async def _keep(self, lease: _Lease, tokens: Tokens, asked_at: datetime) -> None:
+        """Stores the token, unless the lease has run out or a new consent has replaced the grant."""
+        connection, life = lease.connection, timedelta(seconds=tokens.expires_in)
+        sealed = vault.seal(
+            self._key_ring, tokens.access_token.encode(), connection.account_id, connection.id, "access_token"
+        )
+        async with self._db.transaction() as session:
+            await run(
+                session,
+                "update access_token set token = $3, renew_at = $4, expires_at = $5, replaced_refused_at = $6, "
+                "lease_id = null, lease_until = null where connection_id = $1 and lease_id = $2",
+                connection.id,
+                lease.id,
+                sealed,
+                asked_at + life * RENEW_AFTER,
+                asked_at + life,
+                asked_at if lease.replaces_refused else None,
+            )
+
+    async def _release(self, lease: _Lease) -> None:
+        async with self._db.transaction() as session:
+            await run(
+                session,
+                "update access_token set lease_id = null, lease_until = null "
+                "where connection_id = $1 and lease_id = $2",
+                lease.connection.id,
+                lease.id,
+            )
+
+    async def _revoke(self, lease: _Lease) -> bool:
+        """Amazon refuses the grant: forgets it and moves the connection to revoked, once. False if it is not the
+        connection's grant any more."""
+        async with self._db.transaction() as session:
+            connection = await session.get(Connection, lease.connection.id, with_for_update=True)
+            if connection is None or connection.refresh_token != lease.sealed_grant:
+                return False
+            connection.refresh_token = None
+            await run(session, "delete from access_token where connection_id = $1", connection.id)
+            if await move(session, connection, "refused"):
+                log.warning("connection_revoked", connection_id=str(connection.id), region=connection.region)
+        return True
+
+    def _present(self, connection: Connection, held: AccessToken | None) -> AccessTokenAnswer | None:
+        """The stored token, if there is one that can still be used."""
+        if held is None or held.token is None or held.expires_at is None:
+            return None
+        left = held.expires_at - clock.now()
+        if left < LEAST_LIFE:
+            return None
+        token = vault.reveal(self._key_ring, held.token, connection.account_id, connection.id, "access_token")
+        return AccessTokenAnswer(
+            access_token=token.decode(),
+            expires_in=int(left.total_seconds()),
+            selling_partner_id=connection.selling_partner_id,
+            region=connection.region,
+        )
+
+
+async def _read(session: AsyncSession, account_id: UUID, connection_id: UUID) -> tuple[Connection, AccessToken | None]:
+    found = (
+        await session.exec(
+            select(Connection, AccessToken)
+            .join(AccessToken, col(AccessToken.connection_id) == col(Connection.id), isouter=True)
+            .where(col(Connection.account_id) == account_id, col(Connection.id) == connection_id)
+        )
+    ).one_or_none()
+    if found is None:
+        raise ConnectionNotActive("there is no such connection in this account")
+    connection, held = found
+    if connection.status == "revoked":
+        raise ConnectionIsRevoked
+    if connection.status not in CALLABLE:
+        raise ConnectionNotActive(f"the connection is {connection.status}")
+    return connection, held
+
+
+def _is_refused(present: AccessTokenAnswer, refused: str | None) -> bool:
+    return bool(refused) and present.access_token.endswith(str(refused))
+
+
+def _is_due(present: AccessTokenAnswer, held: AccessToken | None, refused: str | None) -> bool:
+    """Whether another token is to be asked for: this one grows old, or Amazon has just refused it."""
+    assert held is not None
+    now = clock.now()
+    if held.renew_at is None or now >= held.renew_at:
+        return True
+    settled = held.replaced_refused_at is not None and now < held.replaced_refused_at + SETTLED
+    return _is_refused(present, refused) and not settled
+
+
+async def _database_time(session: AsyncSession) -> datetime:
+    """Leases compare clocks of several machines, so they use one: the database's."""
+    moment: datetime = (await session.exec(select(func.clock_timestamp()))).one()
+    return moment

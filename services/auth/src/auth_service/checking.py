@@ -1,0 +1,81 @@
+"""Asking Amazon in which marketplaces a seller is active: the test of a connection and of a channel (MISSION A6)."""
+
+from auth_service.models import Channel, Connection
+from auth_service.schemas import ChannelTest, ParticipationView
+from common.amazon.access import Seller
+from common.amazon.client import AmazonClient
+from common.amazon.errors import AccessDenied, AmazonError, Throttled
+from common.amazon.marketplaces import is_marketplace, marketplace
+from common.amazon.sellers import MarketplaceParticipation, get_marketplace_participations
+from common.errors import Conflict, Unavailable
+
+
+class AmazonDeniesAccess(Conflict):
+    slug, title = "amazon-denies-access", "Amazon refuses this call although the authorisation holds"
+    fix = "The app lacks a role or the seller account is restricted; after a new role the seller consents again"
+
+
+class AmazonBusy(Unavailable):
+    slug, title = "amazon-busy", "Amazon's allowance for this check is used up"
+
+
+class AmazonUnavailable(Unavailable):
+    slug, title = "amazon-unavailable", "Amazon does not give a usable answer"
+    fix = "Try again in a moment"
+
+
+async def participations(amazon: AmazonClient, connection: Connection) -> list[ParticipationView]:
+    """The Amazon stores that the seller's account takes part in; entries that are no stores are left out (FACTS 1.5).
+
+    Raises `ConnectionIsRevoked` or `ConnectionNotActive` of `access_tokens`, `AmazonDeniesAccess`, `AmazonBusy` (with
+    Retry-After) or `AmazonUnavailable`.
+    """
+    seller = Seller(connection.account_id, connection.id, connection.selling_partner_id, connection.region)
+    try:
+        found = await get_marketplace_participations(amazon, seller)
+    except Throttled as error:
+        seconds = max(1, round(error.retry_after))
+        raise AmazonBusy(
+            "Amazon allows this check once a minute",
+            fix=f"Try again in {seconds} s",
+            headers={"Retry-After": str(seconds)},
+        ) from None
+    except AccessDenied as error:
+        raise AmazonDeniesAccess(amazon_code=error.code, amazon_request_id=error.request_id) from None
+    except AmazonError as error:
+        raise AmazonUnavailable(str(error)) from None
+    return [_view(entry) for entry in found if is_marketplace(entry.marketplace.id)]
+
+
+def channel_test(channel: Channel, found: list[ParticipationView]) -> ChannelTest:
+    """Whether the seller is active where the channel sells. Pure."""
+    name = marketplace(channel.marketplace_id).name
+    own = next((entry for entry in found if entry.marketplace_id == channel.marketplace_id), None)
+    if own is None or not own.is_participating:
+        active = ", ".join(entry.name for entry in found if entry.is_participating) or "no marketplace"
+        what = f"the seller does not sell in {name}; active in: {active}"
+    elif own.has_suspended_listings:
+        what = f"Amazon has suspended listings of the seller in {name}"
+    else:
+        what = f"the seller sells in {name}"
+    return ChannelTest(
+        channel_id=channel.id,
+        marketplace_id=channel.marketplace_id,
+        ok=own is not None and own.active,
+        what=what,
+        marketplaces=found,
+    )
+
+
+def _view(entry: MarketplaceParticipation) -> ParticipationView:
+    ours = marketplace(entry.marketplace.id)
+    state = entry.participation
+    return ParticipationView(
+        marketplace_id=ours.marketplace_id,
+        country_code=ours.country_code,
+        name=ours.name,
+        store_name=entry.store_name,
+        active=state.is_participating and not state.has_suspended_listings,
+        is_participating=state.is_participating,
+        has_suspended_listings=state.has_suspended_listings,
+    )

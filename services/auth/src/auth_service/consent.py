@@ -1,0 +1,168 @@
+"""Consent (MISSION A1, A2): the address of the seller's consent page, and what comes back from it."""
+
+import hashlib
+import secrets
+from datetime import timedelta
+from urllib.parse import urlencode
+from uuid import UUID
+
+import structlog
+from sqlmodel import col, delete
+from sqlmodel.ext.asyncio.session import AsyncSession
+
+from auth_service import vault
+from auth_service.announcing import move
+from auth_service.lwa import GrantRefused, Lwa
+from auth_service.models import AccessToken, Connection, Consent
+from auth_service.settings import AppIdentity, AuthSettings
+from common import clock
+from common.amazon.marketplaces import marketplace
+from common.contracts.connections import Region
+from common.crypto import KeyRing
+from common.db import Database
+from common.errors import Conflict, InvalidRequest, Unavailable
+
+log = structlog.get_logger()
+
+STATE_LIFE = timedelta(minutes=10)
+_ASK_AGAIN = "Ask for a new consent page: POST /v1/connections/{id}/consent"
+
+
+class AppNotConfigured(Unavailable):
+    slug, title = "amazon-app-not-configured", "This installation has no Amazon app for that region"
+
+    def __init__(self, region: Region) -> None:
+        super().__init__(
+            f"no app is configured for region {region}",
+            fix=f"Set AMAZON_APP_ID_{region}, AMAZON_CLIENT_ID_{region} and AMAZON_CLIENT_SECRET_{region}",
+        )
+
+
+class ConnectionIsDisabled(Conflict):
+    slug, title = "connection-disabled", "The connection is switched off"
+    fix = "Enable it first: POST /v1/connections/{id}/enable"
+
+
+class ConsentUnknown(InvalidRequest):
+    slug, title = "consent-unknown", "This consent was not started here"
+    fix = _ASK_AGAIN
+
+
+class ConsentUsed(Conflict):
+    slug, title = "consent-used", "This consent has been used already"
+    fix = "If the connection is not active, a" + _ASK_AGAIN[1:]
+
+
+class ConsentExpired(InvalidRequest):
+    slug, title = "consent-expired", "This consent took longer than ten minutes"
+    fix = _ASK_AGAIN
+
+
+class WrongSeller(InvalidRequest):
+    slug, title = "wrong-seller", "Another seller account gave this consent"
+    fix = "Sign in to Seller Central as the connection's seller and a" + _ASK_AGAIN[1:]
+
+
+class CodeRefused(InvalidRequest):
+    slug, title = "consent-code-refused", "Amazon does not accept the authorization code"
+    fix = "Codes live five minutes and work once. " + _ASK_AGAIN
+
+
+async def begin_consent(session: AsyncSession, settings: AuthSettings, connection: Connection) -> str:
+    """The URL of the consent page (FACTS 2.1), good for ten minutes and one use.
+
+    Raises `AppNotConfigured` or `ConnectionIsDisabled`.
+    """
+    app = settings.app(connection.region)
+    if not (app.application_id and app.client_id):
+        raise AppNotConfigured(connection.region)
+    if connection.status == "disabled":
+        raise ConnectionIsDisabled
+    now = clock.now()
+    await session.exec(
+        delete(Consent).where(col(Consent.connection_id) == connection.id, col(Consent.expires_at) < now - STATE_LIFE)
+    )
+    state = secrets.token_urlsafe(32)
+    session.add(
+        Consent(
+            state_hash=_hash(state),
+            account_id=connection.account_id,
+            connection_id=connection.id,
+            region=connection.region,
+            expires_at=now + STATE_LIFE,
+        )
+    )
+    await session.flush()
+    return _consent_url(settings, app, connection.home_marketplace_id, state)
+
+
+def _consent_url(settings: AuthSettings, app: AppIdentity, marketplace_id: str, state: str) -> str:
+    origin = settings.amazon_consent_url.rstrip("/") or marketplace(marketplace_id).consent_url
+    query = {"application_id": app.application_id, "state": state}
+    if settings.amazon_redirect_uri:
+        query["redirect_uri"] = settings.amazon_redirect_uri
+    if settings.amazon_app_draft:
+        query["version"] = "beta"  # MD1000 without it while the app is a draft, and with it afterwards
+    return f"{origin}/apps/authorize/consent?{urlencode(query)}"
+
+
+async def complete_consent(
+    db: Database,
+    lwa: Lwa,
+    settings: AuthSettings,
+    key_ring: KeyRing,
+    *,
+    state: str,
+    selling_partner_id: str,
+    code: str,
+) -> Connection:
+    """Turns what Amazon sent the browser back with into an active connection.
+
+    A process that dies between the steps leaves a used state and a connection as it was: the consent is repeated.
+    Raises `ConsentUnknown`, `ConsentUsed`, `ConsentExpired`, `WrongSeller`, `CodeRefused` or what `Lwa` raises.
+    """
+    async with db.transaction() as session:
+        consent = await _claim(session, state)
+        connection = await session.get_one(Connection, consent.connection_id)
+    if not secrets.compare_digest(connection.selling_partner_id.encode(), selling_partner_id.encode()):
+        log.warning("consent_of_another_seller", connection_id=str(connection.id))
+        raise WrongSeller
+    try:
+        tokens = await lwa.exchange_code(settings.app(consent.region), code, settings.amazon_redirect_uri)
+    except GrantRefused:
+        raise CodeRefused from None
+    async with db.transaction() as session:
+        return await _authorize(session, key_ring, connection.id, tokens.refresh_token)
+
+
+async def _claim(session: AsyncSession, state: str) -> Consent:
+    """Marks the state as used. Of any number of callers at once one gets it, the others wait and are refused."""
+    consent = await session.get(Consent, _hash(state), with_for_update=True)
+    if consent is None:
+        raise ConsentUnknown
+    if consent.used_at is not None:
+        raise ConsentUsed
+    if consent.expires_at <= clock.now():
+        raise ConsentExpired
+    consent.used_at = clock.now()
+    return consent
+
+
+async def _authorize(session: AsyncSession, key_ring: KeyRing, connection_id: UUID, refresh_token: str) -> Connection:
+    connection = await session.get(Connection, connection_id, with_for_update=True)
+    if connection is None:
+        raise ConsentUnknown("the connection was deleted meanwhile")
+    if connection.status == "disabled":
+        raise ConnectionIsDisabled
+    connection.refresh_token = vault.seal(
+        key_ring, refresh_token.encode(), connection.account_id, connection.id, "refresh_token"
+    )
+    connection.authorized_at = clock.now()
+    # Of the old grant; a refresh of it that is under way writes nothing, for its row is gone.
+    await session.exec(delete(AccessToken).where(col(AccessToken.connection_id) == connection_id))
+    await move(session, connection, "authorized")
+    return connection
+
+
+def _hash(state: str) -> bytes:
+    return hashlib.sha256(state.encode()).digest()

@@ -1,0 +1,157 @@
+"""Platform identity (MISSION A9): accounts, API keys, and the short-lived JWT that a key is exchanged for."""
+
+import hashlib
+import hmac
+import secrets
+from collections.abc import Collection, Sequence
+from datetime import datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+from sqlmodel import col, select
+from sqlmodel.ext.asyncio.session import AsyncSession
+
+from auth_service import signing, vault
+from auth_service.models import Account, ApiKey
+from auth_service.scopes import ACCOUNT_SCOPES, SERVICE_SCOPES
+from common import clock
+from common.bulk import run
+from common.callers import AUDIENCE, Caller
+from common.contracts.http import TokenAnswer
+from common.crypto import KeyRing
+from common.errors import Forbidden, InvalidRequest, Unauthenticated
+
+KEY_PREFIX = "ent_"
+TOKEN_LIFE = timedelta(minutes=15)
+# `last_used_at` is for people: a key in constant use costs one write a minute.
+LAST_USED_GRAIN = timedelta(minutes=1)
+
+
+class InvalidApiKey(Unauthenticated):
+    slug, title = "invalid-api-key", "This API key is not accepted"
+    fix = "Send a key of yours that is neither revoked nor expired; an administrator makes one at POST /v1/api-keys"
+
+
+class UnknownScope(InvalidRequest):
+    slug, title = "unknown-scope", "There is no such scope"
+
+
+class ScopeNotHeld(Forbidden):
+    slug, title = "scope-not-held", "A key cannot grant what it does not hold itself"
+
+
+class ExpiryInThePast(InvalidRequest):
+    slug, title = "expiry-in-the-past", "expires_at must be in the future"
+
+
+async def create_account(session: AsyncSession, name: str) -> tuple[Account, ApiKey, str]:
+    """A new account with a first key that holds every scope of an account. The key's text is answered only here."""
+    account = Account(name=name, created_at=clock.now())
+    session.add(account)
+    await session.flush()
+    key, text = await _add_key(session, account.id, "first key", ACCOUNT_SCOPES, created_by="command line")
+    return account, key, text
+
+
+async def create_service_key(session: AsyncSession, name: str) -> tuple[ApiKey, str]:
+    """A key for one of the platform's own services; its tokens name the nil UUID as account."""
+    return await _add_key(session, None, name, SERVICE_SCOPES, created_by="command line")
+
+
+async def register_service_key(session: AsyncSession, name: str, text: str) -> bool:
+    """Accepts a key that the operator made (a Kubernetes secret, a compose file); whether it was new.
+
+    Raises `InvalidRequest` for one that is too short to be safe or lacks the prefix.
+    """
+    if not text.startswith(KEY_PREFIX) or len(text) < len(KEY_PREFIX) + 32:
+        raise InvalidRequest(f"the key of {name} must begin with {KEY_PREFIX} and have 32 random characters or more")
+    # Two set-ups at once register the same key: the second waits and finds it.
+    await run(session, "select pg_advisory_xact_lock(hashtext('register_service_key'))")
+    known = (await session.exec(select(ApiKey).where(col(ApiKey.key_hash) == _hash(text)))).one_or_none()
+    if known is None:
+        await _add_key(session, None, name, SERVICE_SCOPES, created_by="command line", text=text)
+    return known is None
+
+
+async def create_api_key(
+    session: AsyncSession, caller: Caller, name: str, scopes: Collection[str], expires_at: datetime | None
+) -> tuple[ApiKey, str]:
+    """A further key of the caller's account. Raises `UnknownScope`, `ScopeNotHeld` or `ExpiryInThePast`."""
+    if unknown := sorted(set(scopes) - set(ACCOUNT_SCOPES)):
+        raise UnknownScope(f"no such scope: {', '.join(unknown)}", fix=f"Choose of {', '.join(ACCOUNT_SCOPES)}")
+    if lacking := sorted(set(scopes) - caller.scopes):
+        raise ScopeNotHeld(f"you do not hold {', '.join(lacking)}")
+    if expires_at is not None and expires_at <= clock.now():
+        raise ExpiryInThePast
+    return await _add_key(session, caller.account_id, name, sorted(set(scopes)), caller.subject, expires_at)
+
+
+async def _add_key(
+    session: AsyncSession,
+    account_id: UUID | None,
+    name: str,
+    scopes: Sequence[str],
+    created_by: str,
+    expires_at: datetime | None = None,
+    text: str = "",
+) -> tuple[ApiKey, str]:
+    text = text or KEY_PREFIX + secrets.token_urlsafe(32)
+    key = ApiKey(
+        account_id=account_id,
+        name=name,
+        key_hash=_hash(text),
+        scopes=list(scopes),
+        created_by=created_by,
+        created_at=clock.now(),
+        expires_at=expires_at,
+    )
+    session.add(key)
+    await session.flush()
+    return key, text
+
+
+async def revoke_api_key(session: AsyncSession, caller: Caller, key_id: UUID) -> None:
+    """From now on the key gets no token; tokens it got before live out their quarter of an hour."""
+    key = await caller.one(session, ApiKey, key_id, lock=True)
+    key.revoked_at = key.revoked_at or clock.now()
+
+
+async def exchange(session: AsyncSession, key_ring: KeyRing, issuer: str, text: str) -> TokenAnswer:
+    """The JWT for an API key, in the form that `common.callers.Verifier` accepts. Raises `InvalidApiKey`."""
+    key = await _key(session, text)
+    now = clock.now()
+    claims: dict[str, Any] = {
+        "iss": issuer,
+        "aud": AUDIENCE,
+        "sub": f"key:{key.id}",
+        "account": str(key.account_id or vault.NOBODY),
+        "scope": " ".join(key.scopes),
+        "iat": now,
+        "exp": min(now + TOKEN_LIFE, key.expires_at or datetime.max.replace(tzinfo=now.tzinfo)),
+    }
+    token = await signing.sign(session, key_ring, claims)
+    await run(
+        session,
+        "update api_key set last_used_at = $2 where id = $1 and (last_used_at is null or last_used_at < $3)",
+        key.id,
+        now,
+        now - LAST_USED_GRAIN,
+    )
+    return TokenAnswer(access_token=token, expires_in=int((claims["exp"] - now).total_seconds()))
+
+
+async def _key(session: AsyncSession, text: str) -> ApiKey:
+    # The text is 256 random bits, so the index lookup by its hash tells a guesser nothing about it.
+    digest = _hash(text)
+    key = (await session.exec(select(ApiKey).where(col(ApiKey.key_hash) == digest))).one_or_none()
+    if key is None or not hmac.compare_digest(key.key_hash, digest):
+        raise InvalidApiKey("no such API key")
+    if key.revoked_at is not None:
+        raise InvalidApiKey("the API key was revoked")
+    if key.expires_at is not None and key.expires_at <= clock.now():
+        raise InvalidApiKey("the API key has expired")
+    return key
+
+
+def _hash(text: str) -> bytes:
+    return hashlib.sha256(text.encode()).digest()

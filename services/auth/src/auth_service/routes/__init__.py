@@ -1,0 +1,5 @@
+"""The HTTP door of auth: each route parses, calls one use case and answers."""
+
+from auth_service.routes import channels, connections, consent, identity, marketplaces
+
+ROUTERS = (identity.router, marketplaces.router, connections.router, consent.router, channels.router)

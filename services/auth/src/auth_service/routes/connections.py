@@ -1,0 +1,108 @@
+"""`/v1/connections`: seller authorisations of an account."""
+
+from typing import Annotated
+from uuid import UUID
+
+from fastapi import APIRouter, Request
+
+from auth_service import connecting
+from auth_service.checking import participations
+from auth_service.consent import begin_consent
+from auth_service.models import Connection
+from auth_service.routes.paging import list_page
+from auth_service.schemas import (
+    ConnectionChanges,
+    ConnectionCheck,
+    ConnectionView,
+    ConsentPage,
+    CreatedConnection,
+    NewConnection,
+)
+from common.app import RuntimeDependency
+from common.callers import Caller, requires
+from common.db import Transaction
+from common.idempotency import IdempotencyKey, once
+from common.pages import Cursor, Limit, Page
+
+router = APIRouter(prefix="/v1/connections", tags=["connections"])
+
+Reader = Annotated[Caller, requires("connections:read")]
+Writer = Annotated[Caller, requires("connections:write")]
+
+
+@router.post("", status_code=201)
+async def create_connection(
+    caller: Writer,
+    session: Transaction,
+    runtime: RuntimeDependency,
+    request: Request,
+    body: NewConnection,
+    idempotency_key: IdempotencyKey = None,
+) -> CreatedConnection:
+    """A pending connection and the consent page to send the seller to; a repeat answers it with a fresh page."""
+
+    async def create() -> ConnectionView:
+        return ConnectionView.model_validate(await connecting.create_connection(session, caller, body))
+
+    created = await once(session, request, caller.account_id, idempotency_key, ConnectionView, create)
+    connection = await caller.one(session, Connection, created.id)
+    consent_url = await begin_consent(session, runtime.settings, connection)
+    return CreatedConnection(**ConnectionView.model_validate(connection).model_dump(), consent_url=consent_url)
+
+
+@router.get("")
+async def list_connections(
+    caller: Reader, session: Transaction, limit: Limit = 50, cursor: Cursor = None
+) -> Page[ConnectionView]:
+    """The account's connections, oldest first."""
+    return await list_page(session, caller, Connection, ConnectionView, cursor, limit)
+
+
+@router.get("/{connection_id}")
+async def get_connection(caller: Reader, session: Transaction, connection_id: UUID) -> ConnectionView:
+    """One connection."""
+    return ConnectionView.model_validate(await caller.one(session, Connection, connection_id))
+
+
+@router.patch("/{connection_id}")
+async def change_connection(
+    caller: Writer, session: Transaction, connection_id: UUID, body: ConnectionChanges
+) -> ConnectionView:
+    """A new name, or another home marketplace of the same region."""
+    return ConnectionView.model_validate(await connecting.change_connection(session, caller, connection_id, body))
+
+
+@router.delete("/{connection_id}", status_code=204)
+async def delete_connection(caller: Writer, session: Transaction, connection_id: UUID) -> None:
+    """Deletes a connection without channels, and its authorisation with it."""
+    await connecting.delete_connection(session, caller, connection_id)
+
+
+@router.post("/{connection_id}/consent")
+async def new_consent(
+    caller: Writer, session: Transaction, runtime: RuntimeDependency, connection_id: UUID
+) -> ConsentPage:
+    """Another consent page: after one that expired, after a revocation, or to renew."""
+    connection = await caller.one(session, Connection, connection_id)
+    return ConsentPage(consent_url=await begin_consent(session, runtime.settings, connection))
+
+
+@router.post("/{connection_id}/check")
+async def check_connection(caller: Reader, runtime: RuntimeDependency, connection_id: UUID) -> ConnectionCheck:
+    """Asks Amazon in which marketplaces the seller is active; finds out whether the authorisation still holds."""
+    async with runtime.db.transaction() as session:
+        connection = await caller.one(session, Connection, connection_id)
+    found = await participations(runtime.amazon, connection)
+    return ConnectionCheck(connection_id=connection_id, marketplaces=found)
+
+
+@router.post("/{connection_id}/disable")
+async def disable_connection(caller: Writer, session: Transaction, connection_id: UUID) -> ConnectionView:
+    """Switches the connection off: no call to Amazon is made for it."""
+    return ConnectionView.model_validate(await connecting.disable_connection(session, caller, connection_id))
+
+
+@router.post("/{connection_id}/enable")
+async def enable_connection(caller: Writer, session: Transaction, connection_id: UUID) -> ConnectionView:
+    """Switches the connection on again."""
+    return ConnectionView.model_validate(await connecting.enable_connection(session, caller, connection_id))

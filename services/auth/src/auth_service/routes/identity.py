@@ -1,0 +1,104 @@
+"""API keys, the token they are exchanged for, the keys that sign it, and Amazon access tokens for other services."""
+
+from typing import Annotated, Any
+from uuid import UUID
+
+from fastapi import APIRouter, Depends, Request, Response
+from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
+
+from auth_service import identity, signing
+from auth_service.access_tokens import TokenBroker
+from auth_service.models import ApiKey
+from auth_service.routes.paging import list_page
+from auth_service.schemas import ApiKeyView, CreatedApiKey, NewApiKey
+from common.app import RuntimeDependency
+from common.callers import Caller, requires
+from common.contracts.http import (
+    ACCESS_TOKEN_PATH,
+    ACCESS_TOKEN_SCOPE,
+    JWKS_PATH,
+    TOKEN_PATH,
+    AccessTokenAnswer,
+    AccessTokenRequest,
+    TokenAnswer,
+)
+from common.db import Transaction
+from common.idempotency import IdempotencyKey, once
+from common.pages import Cursor, Limit, Page
+
+router = APIRouter()
+
+_api_key = HTTPBearer(auto_error=False, scheme_name="ApiKey", description="An API key: `ent_...`")
+
+
+@router.post(TOKEN_PATH, tags=["identity"])
+async def exchange(
+    session: Transaction,
+    runtime: RuntimeDependency,
+    response: Response,
+    given: Annotated[HTTPAuthorizationCredentials | None, Depends(_api_key)],
+) -> TokenAnswer:
+    """A JWT of fifteen minutes for the API key in the Authorization header."""
+    if given is None:
+        raise identity.InvalidApiKey("no API key in the Authorization header")
+    response.headers["Cache-Control"] = "no-store"
+    return await identity.exchange(session, runtime.key_ring, runtime.settings.token_issuer, given.credentials)
+
+
+@router.get(JWKS_PATH, tags=["identity"])
+async def jwks(session: Transaction, runtime: RuntimeDependency) -> dict[str, list[dict[str, Any]]]:
+    """The public keys of our tokens."""
+    return {"keys": [signing.public_jwk(key) for key in await signing.signing_keys(session, runtime.key_ring)]}
+
+
+@router.post("/v1/api-keys", status_code=201, tags=["identity"])
+async def create_api_key(
+    caller: Annotated[Caller, requires("account:admin")],
+    session: Transaction,
+    request: Request,
+    body: NewApiKey,
+    idempotency_key: IdempotencyKey = None,
+) -> CreatedApiKey:
+    """A further key. Its text is answered once and never stored, also not for a repeat of this request."""
+    shown: str | None = None
+
+    async def create() -> ApiKeyView:
+        nonlocal shown
+        key, shown = await identity.create_api_key(session, caller, body.name, body.scopes, body.expires_at)
+        return ApiKeyView.model_validate(key)
+
+    view = await once(session, request, caller.account_id, idempotency_key, ApiKeyView, create)
+    return CreatedApiKey(**view.model_dump(), key=shown)
+
+
+@router.get("/v1/api-keys", tags=["identity"])
+async def list_api_keys(
+    caller: Annotated[Caller, requires("account:admin")],
+    session: Transaction,
+    limit: Limit = 50,
+    cursor: Cursor = None,
+) -> Page[ApiKeyView]:
+    """The account's keys, oldest first, revoked ones included."""
+    return await list_page(session, caller, ApiKey, ApiKeyView, cursor, limit)
+
+
+@router.delete("/v1/api-keys/{key_id}", status_code=204, tags=["identity"])
+async def revoke_api_key(
+    caller: Annotated[Caller, requires("account:admin")], session: Transaction, key_id: UUID
+) -> None:
+    """Revokes a key."""
+    await identity.revoke_api_key(session, caller, key_id)
+
+
+@router.post(ACCESS_TOKEN_PATH, tags=["internal"])
+async def access_token(
+    caller: Annotated[Caller, requires(ACCESS_TOKEN_SCOPE)],
+    runtime: RuntimeDependency,
+    response: Response,
+    body: AccessTokenRequest,
+) -> AccessTokenAnswer:
+    """An Amazon access token of one connection, for another service of the platform."""
+    broker = runtime.access
+    assert isinstance(broker, TokenBroker)  # `app.py` made it
+    response.headers["Cache-Control"] = "no-store"
+    return await broker.hand_out(body.account_id, body.connection_id, body.refused)

@@ -1,0 +1,37 @@
+"""The 23 marketplaces with our app of each one's region (MISSION A5)."""
+
+from typing import Annotated
+
+from fastapi import APIRouter
+
+from auth_service.schemas import Marketplaces, MarketplaceView
+from auth_service.settings import AuthSettings
+from common.amazon.marketplaces import MARKETPLACES, Marketplace
+from common.app import RuntimeDependency
+from common.callers import Caller, requires
+
+router = APIRouter(tags=["marketplaces"])
+
+
+@router.get("/v1/marketplaces")
+async def list_marketplaces(
+    _: Annotated[Caller, requires("connections:read")], runtime: RuntimeDependency
+) -> Marketplaces:
+    """Every marketplace, and the developer name and account number that its sellers see when they authorise."""
+    return Marketplaces(items=[_view(entry, runtime.settings) for entry in MARKETPLACES])
+
+
+def _view(entry: Marketplace, settings: AuthSettings) -> MarketplaceView:
+    app = settings.app(entry.region)
+    return MarketplaceView(
+        marketplace_id=entry.marketplace_id,
+        country_code=entry.country_code,
+        name=entry.name,
+        region=entry.region,
+        endpoint=settings.amazon_endpoints.get(entry.region, entry.endpoint),
+        consent_host=entry.consent_host,
+        currency=entry.currency,
+        default_language=entry.default_language,
+        developer_name=app.developer_name,
+        developer_account=app.developer_account,
+    )

@@ -1,0 +1,164 @@
+"""The bodies of auth's API."""
+
+from datetime import datetime
+from typing import Annotated
+from uuid import UUID
+
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, StringConstraints
+
+from auth_service.lifecycle import Status
+from common.contracts.connections import Address, Region
+
+# PostgreSQL's text holds no NUL.
+Text = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=200, pattern=r"^[^\x00]*$")]
+SellingPartnerId = Annotated[str, StringConstraints(strip_whitespace=True, pattern=r"^[A-Z0-9]{4,64}$")]
+MarketplaceId = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=32)]
+
+
+class Body(BaseModel):
+    """A request: a misspelt field is an error, not a silence."""
+
+    model_config = ConfigDict(extra="forbid")
+
+
+class View(BaseModel):
+    """An answer, read off a table's row."""
+
+    model_config = ConfigDict(from_attributes=True)
+
+
+class NewApiKey(Body):
+    name: Text
+    scopes: Annotated[list[str], Field(min_length=1)]
+    expires_at: AwareDatetime | None = None
+
+
+class ApiKeyView(View):
+    id: UUID
+    name: str
+    scopes: list[str]
+    created_by: str
+    created_at: datetime
+    expires_at: datetime | None
+    last_used_at: datetime | None
+    revoked_at: datetime | None
+
+
+class CreatedApiKey(ApiKeyView):
+    """`key` is shown this once; a repeat with the same Idempotency-Key answers null there."""
+
+    key: str | None
+
+
+class MarketplaceView(View):
+    """A marketplace, and whose app its sellers authorise."""
+
+    marketplace_id: str
+    country_code: str
+    name: str
+    region: Region
+    endpoint: str
+    consent_host: str
+    currency: str
+    default_language: str
+    developer_name: str
+    developer_account: str
+
+
+class Marketplaces(BaseModel):
+    items: list[MarketplaceView]
+
+
+class NewConnection(Body):
+    """`marketplace_id` is the home marketplace: its consent page is used, and its region is the connection's."""
+
+    name: Text
+    selling_partner_id: SellingPartnerId
+    marketplace_id: MarketplaceId
+
+
+class ConnectionChanges(Body):
+    name: Text | None = None
+    marketplace_id: MarketplaceId | None = None
+
+
+class ConnectionView(View):
+    id: UUID
+    name: str
+    selling_partner_id: str
+    region: Region
+    home_marketplace_id: str
+    status: Status
+    version: int
+    authorized_at: datetime | None
+    created_at: datetime
+    updated_at: datetime
+
+
+class CreatedConnection(ConnectionView):
+    """`consent_url` is where the seller says yes; it works once and for ten minutes."""
+
+    consent_url: str
+
+
+class ConsentPage(BaseModel):
+    consent_url: str
+
+
+class ParticipationView(BaseModel):
+    """A marketplace of the seller; `active` means that they sell there and nothing is suspended."""
+
+    marketplace_id: str
+    country_code: str
+    name: str
+    store_name: str
+    active: bool
+    is_participating: bool
+    has_suspended_listings: bool
+
+
+class ConnectionCheck(BaseModel):
+    connection_id: UUID
+    marketplaces: list[ParticipationView]
+
+
+class NewChannel(Body):
+    """`seller_of_record` and `return_address` are what packing slips name."""
+
+    name: Text
+    connection_id: UUID
+    marketplace_id: MarketplaceId
+    seller_of_record: Text
+    return_address: Address | None = None
+
+
+class ChannelChanges(Body):
+    """Only what is given changes; `return_address` null removes it."""
+
+    name: Text | None = None
+    marketplace_id: MarketplaceId | None = None
+    seller_of_record: Text | None = None
+    return_address: Address | None = None
+
+
+class ChannelView(View):
+    id: UUID
+    connection_id: UUID
+    name: str
+    integration_type: str = "amazon"
+    marketplace_id: str
+    seller_of_record: str
+    return_address: Address | None
+    paused: bool
+    created_at: datetime
+    updated_at: datetime
+
+
+class ChannelTest(BaseModel):
+    """`ok`: the seller sells in the channel's marketplace; `what` says it in words."""
+
+    channel_id: UUID
+    marketplace_id: str
+    ok: bool
+    what: str
+    marketplaces: list[ParticipationView]

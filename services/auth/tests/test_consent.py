@@ -1,0 +1,239 @@
+"""The way through Amazon's consent page and back (MISSION A1, A2), and every way it goes wrong."""
+
+from typing import Any
+from urllib.parse import parse_qs, urlsplit
+from uuid import UUID
+
+import pytest
+
+from auth_service import consent
+from auth_service.lwa import Lwa, LwaUnavailable, Tokens
+from auth_service.settings import AppIdentity
+from common.contracts.connections import ConnectionAuthorized
+
+US = "ATVPDKIKX0DER"
+
+pytestmark = pytest.mark.row("A2")
+
+
+@pytest.mark.row("A1")
+@pytest.mark.fact("2.1")
+async def test_consent_activates_the_connection_and_announces_it_whole(desk: Any) -> None:
+    tenant = await desk.tenant()
+    await desk.seller()
+    created = await desk.create(tenant)
+    answer = await desk.callback(await desk.visit(created["consent_url"]))
+    assert answer.status_code == 200
+    assert answer.headers["referrer-policy"] == "no-referrer"
+    assert answer.json()["status"] == "active"
+    assert answer.json()["authorized_at"] is not None
+    assert "token" not in answer.text
+    (event,) = await desk.announced()
+    assert event == ConnectionAuthorized(
+        account_id=tenant.account_id,
+        connection_id=UUID(created["id"]),
+        version=1,
+        name="Main",
+        status="active",
+        selling_partner_id="A1SELLER",
+        region="NA",
+        home_marketplace_id=US,
+        channels=(),
+    )
+
+
+async def test_a_state_works_once(desk: Any) -> None:
+    tenant = await desk.tenant()
+    await desk.seller()
+    query = await desk.visit((await desk.create(tenant))["consent_url"])
+    assert (await desk.callback(query)).status_code == 200
+    again = await desk.callback(query)
+    assert (again.status_code, again.json()["type"]) == (409, "/problems/consent-used")
+    assert again.headers["referrer-policy"] == "no-referrer"
+    assert len(await desk.announced()) == 1
+
+
+async def test_of_fifty_callbacks_at_once_exactly_one_wins(desk: Any, all_at_once: Any) -> None:
+    tenant = await desk.tenant()
+    await desk.seller()
+    query = await desk.visit((await desk.create(tenant))["consent_url"])
+    answers = await all_at_once(*(desk.callback(query) for _ in range(50)))
+    assert sorted(answer.status_code for answer in answers) == [200] + [409] * 49
+    assert len(await desk.announced()) == 1
+
+
+@pytest.mark.edge(21)
+async def test_an_unknown_or_tampered_state_is_refused(desk: Any) -> None:
+    tenant = await desk.tenant()
+    await desk.seller()
+    query = await desk.visit((await desk.create(tenant))["consent_url"])
+    for state in ("x", query["state"] + "x", query["state"].swapcase()):
+        answer = await desk.callback(query | {"state": state})
+        assert (answer.status_code, answer.json()["type"]) == (400, "/problems/consent-unknown")
+    assert (await desk.callback(query)).status_code == 200
+
+
+@pytest.mark.edge(21)
+async def test_an_expired_state_is_refused_and_a_new_page_helps(desk: Any) -> None:
+    tenant = await desk.tenant()
+    await desk.seller()
+    created = await desk.create(tenant)
+    query = await desk.visit(created["consent_url"])
+    await desk.sql("update consent set expires_at = now() - interval '1 second'")
+    answer = await desk.callback(query)
+    assert (answer.status_code, answer.json()["type"]) == (400, "/problems/consent-expired")
+    await _a_new_page_activates(desk, tenant, created["id"])
+
+
+@pytest.mark.edge(21)
+@pytest.mark.fact("2.3.2")
+async def test_an_expired_code_leaves_the_connection_pending_and_a_new_page_helps(desk: Any) -> None:
+    tenant = await desk.tenant()
+    await desk.seller()
+    created = await desk.create(tenant)
+    query = await desk.visit(created["consent_url"])
+    await desk.amazon.dial("POST", "/sandbox/clock", {"advance_s": 301})
+    answer = await desk.callback(query)
+    assert (answer.status_code, answer.json()["type"]) == (400, "/problems/consent-code-refused")
+    assert "five minutes" in answer.json()["fix"]
+    await _a_new_page_activates(desk, tenant, created["id"])
+
+
+async def test_the_consent_of_another_seller_is_refused(desk: Any) -> None:
+    tenant = await desk.tenant()
+    await desk.seller()
+    created = await desk.create(tenant)
+    await desk.seller("A2STRANGER")
+    query = await desk.visit(created["consent_url"])
+    answer = await desk.callback(query)
+    assert (answer.status_code, answer.json()["type"]) == (400, "/problems/wrong-seller")
+    assert "A1SELLER" not in answer.text
+    # The code belongs to the stranger: nothing of it was redeemed.
+    assert (await desk.amazon.dial("GET", "/sandbox/books/tokens"))["codes_outstanding"] == 1
+    await desk.sign_in("A1SELLER")
+    await _a_new_page_activates(desk, tenant, created["id"])
+
+
+async def test_a_state_of_one_account_never_authorises_another_accounts_connection(desk: Any) -> None:
+    ours, theirs = await desk.tenant(), await desk.tenant("Other")
+    await desk.seller()
+    mine, other = await desk.create(ours), await desk.create(theirs)
+    code = (await desk.visit(other["consent_url"]))["spapi_oauth_code"]
+    query = await desk.visit(mine["consent_url"])
+    assert (await desk.callback(query | {"spapi_oauth_code": code})).json()["id"] == mine["id"]
+    untouched = await desk.http.get(f"/v1/connections/{other['id']}", headers=theirs.headers)
+    assert untouched.json()["status"] == "pending"
+
+
+@pytest.mark.fault("F14")
+async def test_a_sign_in_that_is_down_is_said_and_the_connection_stays_pending(open_desk: Any) -> None:
+    desk = await open_desk(amazon_lwa_url="http://127.0.0.1:1")
+    tenant = await desk.tenant()
+    await desk.seller()
+    created = await desk.create(tenant)
+    answer = await desk.callback(await desk.visit(created["consent_url"]))
+    assert (answer.status_code, answer.json()["type"]) == (503, "/problems/amazon-sign-in-unavailable")
+    assert (await _get(desk, tenant, created["id"]))["status"] == "pending"
+
+
+async def test_wrong_credentials_of_our_app_name_the_settings_to_check(open_desk: Any) -> None:
+    desk = await open_desk(amazon_client_secret_na="dev-only-wrong")
+    tenant = await desk.tenant()
+    await desk.seller()
+    created = await desk.create(tenant)
+    answer = await desk.callback(await desk.visit(created["consent_url"]))
+    assert (answer.status_code, answer.json()["type"]) == (503, "/problems/amazon-app-refused")
+    assert "AMAZON_CLIENT_SECRET_NA" in answer.json()["fix"]
+    assert "dev-only-wrong" not in answer.text
+
+
+async def test_the_browser_goes_on_to_the_frontend_with_the_outcome(open_desk: Any) -> None:
+    desk = await open_desk(frontend_url="https://console.example/amazon?tab=connections")
+    tenant = await desk.tenant()
+    await desk.seller()
+    created = await desk.create(tenant)
+    query = await desk.visit(created["consent_url"])
+    for outcome in ({"connection_id": created["id"]}, {"problem": "consent-used"}):
+        answer = await desk.callback(query)
+        assert (answer.status_code, answer.headers["referrer-policy"]) == (303, "no-referrer")
+        target = urlsplit(answer.headers["location"])
+        assert (target.netloc, target.path) == ("console.example", "/amazon")
+        assert {name: values[0] for name, values in parse_qs(target.query).items()} == {"tab": "connections"} | outcome
+
+
+async def test_a_connection_that_was_disabled_or_deleted_meanwhile_is_not_activated(desk: Any) -> None:
+    tenant = await desk.tenant()
+    await desk.seller()
+    created = await desk.create(tenant)
+    query = await desk.visit(created["consent_url"])
+    await desk.post(tenant, f"/v1/connections/{created['id']}/disable")
+    assert (await desk.callback(query)).json()["type"] == "/problems/connection-disabled"
+    assert (await _get(desk, tenant, created["id"]))["status"] == "disabled"
+
+    other = await desk.create(tenant, "A2SELLER")
+    await desk.seller("A2SELLER")
+    query = await desk.visit(other["consent_url"])
+    await desk.http.delete(f"/v1/connections/{other['id']}", headers=tenant.headers)
+    assert (await desk.callback(query)).json()["type"] == "/problems/consent-unknown"
+
+
+class Killed(BaseException):
+    """The process ends here."""
+
+
+class DiesBeforeTheExchange(Lwa):
+    async def exchange_code(self, app: AppIdentity, code: str, redirect_uri: str) -> Tokens:
+        raise Killed
+
+
+class DiesAfterTheExchange(Lwa):
+    async def exchange_code(self, app: AppIdentity, code: str, redirect_uri: str) -> Tokens:
+        await super().exchange_code(app, code, redirect_uri)
+        raise Killed
+
+
+@pytest.mark.parametrize("lwa", [DiesBeforeTheExchange, DiesAfterTheExchange])
+async def test_a_death_in_the_middle_of_a_consent_is_healed_by_repeating_it(desk: Any, lwa: type[Lwa]) -> None:
+    tenant = await desk.tenant()
+    await desk.seller()
+    created = await desk.create(tenant)
+    query = await desk.visit(created["consent_url"])
+    runtime = desk.runtime
+    with pytest.raises(Killed):
+        await consent.complete_consent(
+            runtime.db,
+            lwa(runtime.http, desk.amazon.urls["lwa"]),
+            runtime.settings,
+            runtime.key_ring,
+            state=query["state"],
+            selling_partner_id=query["selling_partner_id"],
+            code=query["spapi_oauth_code"],
+        )
+    assert await desk.announced() == []
+    assert (await desk.callback(query)).json()["type"] == "/problems/consent-used"
+    await _a_new_page_activates(desk, tenant, created["id"])
+    assert [event.version for event in await desk.announced()] == [1]
+
+
+async def test_a_code_whose_exchange_got_no_answer_is_not_sent_again(desk: Any) -> None:
+    tenant = await desk.tenant()
+    await desk.seller()
+    created = await desk.create(tenant)
+    query = await desk.visit(created["consent_url"])
+    await desk.amazon.dial("POST", "/sandbox/faults", {"operation": "token", "kind": "drop_after_effect", "count": 1})
+    answer = await desk.callback(query)
+    assert answer.json()["type"] == "/problems/" + LwaUnavailable.slug
+    books = await desk.amazon.dial("GET", "/sandbox/books/tokens")
+    assert books["issued_by_grant_type"]["authorization_code"] == 1
+    await _a_new_page_activates(desk, tenant, created["id"])
+
+
+async def _get(desk: Any, tenant: Any, connection_id: str) -> Any:
+    return (await desk.http.get(f"/v1/connections/{connection_id}", headers=tenant.headers)).json()
+
+
+async def _a_new_page_activates(desk: Any, tenant: Any, connection_id: str) -> None:
+    assert (await _get(desk, tenant, connection_id))["status"] == "pending"
+    page = await desk.post(tenant, f"/v1/connections/{connection_id}/consent")
+    answer = await desk.callback(await desk.visit(page.json()["consent_url"]))
+    assert answer.json()["status"] == "active"

@@ -1,0 +1,189 @@
+"""Accounts, API keys, tokens and the keys that sign them (MISSION A9)."""
+
+import asyncio
+import json
+import os
+import sys
+from asyncio.subprocess import PIPE
+from datetime import timedelta
+from typing import Any
+from uuid import UUID
+
+import jwt
+import pytest
+
+from auth_service import identity, signing
+from auth_service.scopes import ACCOUNT_SCOPES
+from common import clock
+from common.callers import Caller, Verifier
+from common.errors import Unauthenticated
+from common.service_tokens import RemoteKeys, ServiceToken
+from common.testing.plugin import KEY_RING
+
+pytestmark = pytest.mark.row("A9")
+
+
+async def test_the_first_credentials_are_made_by_a_command(desk: Any) -> None:
+    environment = {
+        "PATH": os.environ["PATH"],
+        "DATABASE_URL": desk.runtime.db.url,
+        "KAFKA_BOOTSTRAP_SERVERS": "127.0.0.1:1",
+        "AUTH_URL": "http://127.0.0.1:1",
+        "SERVICE_KEY": "none",
+        "KEY_RING": KEY_RING,
+    }
+    made = {}
+    for command in ("create-account", "create-service-key"):
+        process = await asyncio.create_subprocess_exec(
+            *(sys.executable, "-m", "auth_service", command, "First", "--json"), env=environment, stdout=PIPE
+        )
+        made[command] = json.loads((await process.communicate())[0])
+    held = {command: await _caller(desk, document["key"]) for command, document in made.items()}
+    account = held["create-account"]
+    assert account.account_id == UUID(made["create-account"]["account_id"])
+    assert account.scopes == frozenset(ACCOUNT_SCOPES)
+    service = held["create-service-key"]
+    assert (service.account_id, service.scopes) == (UUID(int=0), {"amazon:access-token"})
+
+
+async def _caller(desk: Any, key: str) -> Caller:
+    headers = await desk.login(key)
+    caller: Caller = await desk.runtime.verifier.verify(headers["authorization"].removeprefix("Bearer "))
+    return caller
+
+
+async def test_another_service_verifies_our_tokens_by_the_published_keys_alone(desk: Any) -> None:
+    tenant = await desk.tenant()
+    verifier = Verifier(RemoteKeys.of_auth(desk.http, str(desk.http.base_url)), "entrepot")
+    caller = await verifier.verify(tenant.headers["authorization"].removeprefix("Bearer "))
+    assert caller.account_id == tenant.account_id
+    assert "orders:pii" in caller.scopes
+
+
+async def test_a_service_exchanges_its_key_with_the_common_client(desk: Any) -> None:
+    async with desk.runtime.db.transaction() as session:
+        _, key = await identity.create_service_key(session, "orders")
+    token = await ServiceToken(desk.http, str(desk.http.base_url), key)()
+    assert (await desk.runtime.verifier.verify(token)).scopes == {"amazon:access-token"}
+
+
+async def test_a_token_lives_a_quarter_of_an_hour_and_names_its_key(desk: Any) -> None:
+    tenant = await desk.tenant()
+    answer = await desk.http.post("/v1/token", headers={"authorization": f"Bearer {tenant.key}"})
+    claims = jwt.decode(answer.json()["access_token"], options={"verify_signature": False})
+    assert claims["exp"] - claims["iat"] == 900 == answer.json()["expires_in"]
+    assert claims["sub"].startswith("key:")
+    assert answer.headers["cache-control"] == "no-store"
+
+
+async def test_a_wrong_or_missing_key_gets_no_token(desk: Any) -> None:
+    for given in (None, "Bearer ent_wrong", "Basic abc", "Bearer "):
+        answer = await desk.http.post("/v1/token", headers={"authorization": given} if given else {})
+        assert (answer.status_code, answer.json()["type"]) == (401, "/problems/invalid-api-key"), given
+        assert answer.json()["fix"]
+
+
+async def test_a_key_is_shown_once_and_only_its_hash_is_stored(desk: Any) -> None:
+    tenant = await desk.tenant()
+    body = {"name": "reporting", "scopes": ["orders:read"]}
+    headers = tenant.headers | {"idempotency-key": "k1"}
+    created = await desk.http.post("/v1/api-keys", json=body, headers=headers)
+    assert created.status_code == 201
+    key = created.json()["key"]
+    assert key.startswith("ent_")
+    assert len(key) == 4 + 43
+
+    again = await desk.http.post("/v1/api-keys", json=body, headers=headers)
+    assert again.json() == created.json() | {"key": None}
+    listed = (await desk.http.get("/v1/api-keys", headers=tenant.headers)).json()["items"]
+    assert [entry["name"] for entry in listed] == ["first key", "reporting"]
+    assert key not in json.dumps(listed)
+    stored = await desk.sql(
+        "select t::text from api_key t union all select encode(answer, 'escape') from idempotency_key"
+    )
+    assert not [row for row in stored if key in row[0] or tenant.key in row[0]]
+
+
+async def test_a_revoked_key_gets_no_further_token(desk: Any) -> None:
+    tenant = await desk.tenant()
+    created = (await desk.post(tenant, "/v1/api-keys", {"name": "old", "scopes": ["orders:read"]})).json()
+    await desk.login(created["key"])
+    revoked = await desk.http.delete(f"/v1/api-keys/{created['id']}", headers=tenant.headers)
+    assert revoked.status_code == 204
+    refused = await desk.http.post("/v1/token", headers={"authorization": f"Bearer {created['key']}"})
+    assert refused.status_code == 401
+    assert "revoked" in refused.json()["detail"]
+
+
+async def test_an_expired_key_gets_no_token_and_a_token_never_outlives_its_key(desk: Any) -> None:
+    tenant = await desk.tenant()
+    soon = (clock.now() + timedelta(minutes=5)).isoformat()
+    body = {"name": "short", "scopes": ["orders:read"], "expires_at": soon}
+    created = (await desk.post(tenant, "/v1/api-keys", body)).json()
+    answer = await desk.http.post("/v1/token", headers={"authorization": f"Bearer {created['key']}"})
+    assert answer.json()["expires_in"] <= 300
+    await desk.sql("update api_key set expires_at = now() - interval '1 second' where id = $1", UUID(created["id"]))
+    refused = await desk.http.post("/v1/token", headers={"authorization": f"Bearer {created['key']}"})
+    assert "expired" in refused.json()["detail"]
+
+
+_REFUSED_KEYS: tuple[tuple[dict[str, Any], int, str], ...] = (
+    ({"scopes": ["orders:fly"]}, 400, "unknown-scope"),
+    ({"scopes": ["amazon:access-token"]}, 400, "unknown-scope"),
+    ({"scopes": ["orders:pii"]}, 403, "scope-not-held"),
+    ({"scopes": []}, 400, "invalid-request"),
+    ({"name": "x\x00"}, 400, "invalid-request"),
+    ({"expires_at": "2020-01-01T00:00:00Z"}, 400, "expiry-in-the-past"),
+    ({"expires_at": "2099-01-01T00:00:00"}, 400, "invalid-request"),
+)
+
+
+async def test_a_key_grants_only_known_scopes_that_its_maker_holds(desk: Any) -> None:
+    tenant = await desk.tenant()
+    made = (await desk.post(tenant, "/v1/api-keys", {"name": "admin only", "scopes": ["account:admin"]})).json()
+    headers = await desk.login(made["key"])
+    for changes, status, slug in _REFUSED_KEYS:
+        body = {"name": "x", "scopes": ["account:admin"]} | changes
+        answer = await desk.http.post("/v1/api-keys", json=body, headers=headers)
+        assert (answer.status_code, answer.json()["type"]) == (status, f"/problems/{slug}"), changes
+
+
+async def test_last_use_is_written_at_most_once_a_minute(desk: Any) -> None:
+    tenant = await desk.tenant()
+    first = await desk.sql("select last_used_at, xmin::text from api_key")
+    await desk.login(tenant.key)
+    assert await desk.sql("select last_used_at, xmin::text from api_key") == first
+    await desk.sql("update api_key set last_used_at = last_used_at - interval '2 minutes'")
+    await desk.login(tenant.key)
+    assert (await desk.sql("select last_used_at from api_key"))[0][0] > first[0][0]
+
+
+async def test_processes_that_start_together_make_one_signing_key(desk: Any, all_at_once: Any) -> None:
+    async def ask() -> str:
+        async with desk.runtime.db.transaction() as session:
+            return (await signing.signing_keys(session, desk.runtime.key_ring))[0].id
+
+    assert len(set(await all_at_once(*(ask() for _ in range(8))))) == 1
+
+
+async def test_after_a_rotation_the_newest_key_signs_and_older_tokens_stay_valid(desk: Any) -> None:
+    tenant = await desk.tenant()
+    async with desk.runtime.db.transaction() as session:
+        newest = await signing.add_signing_key(session, desk.runtime.key_ring)
+    published = (await desk.http.get("/.well-known/jwks.json")).json()["keys"]
+    assert len(published) == 2
+    assert published[0]["kid"] == newest.id
+    assert all("d" not in key for key in published)
+
+    renewed = await desk.login(tenant.key)
+    header = jwt.get_unverified_header(renewed["authorization"].removeprefix("Bearer "))
+    assert header["kid"] == newest.id
+    verifier = Verifier(RemoteKeys.of_auth(desk.http, str(desk.http.base_url)), "entrepot")
+    for headers in (tenant.headers, renewed):
+        await verifier.verify(headers["authorization"].removeprefix("Bearer "))
+
+
+async def test_a_token_of_another_issuer_or_key_is_refused(desk: Any, issuer: Any) -> None:
+    await desk.tenant()
+    with pytest.raises(Unauthenticated):
+        await desk.runtime.verifier.verify(issuer.token(UUID(int=1), *ACCOUNT_SCOPES))

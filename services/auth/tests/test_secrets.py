@@ -1,0 +1,212 @@
+"""What is stored, logged and shown: no secret in the clear, no row of another account (MISSION A10)."""
+
+import asyncio
+import base64
+import sys
+from pathlib import Path
+from typing import Any
+from uuid import UUID
+
+import pytest
+import stamina
+from fastapi.routing import APIRoute
+from pydantic import SecretStr
+from sqlalchemy import Connection as SqlConnection
+
+from auth_service import vault
+from auth_service.routes import ROUTERS
+from common import http
+from common.crypto import KeyRing, Unreadable
+from common.migrations import drift
+from common.testing.plugin import KEY_RING
+from local_stack.ports import free_port
+
+OPEN = {"/v1/token", "/.well-known/jwks.json", "/v1/oauth/callback"}
+NEW_KEY = "new:" + base64.b64encode(b"n" * 32).decode()
+US = "ATVPDKIKX0DER"
+
+
+async def _tokens(desk: Any, tenant: Any, seller: str) -> tuple[UUID, str]:
+    await desk.seller(seller)
+    connection = await desk.connect(tenant, seller)
+    answer = await desk.broker.hand_out(tenant.account_id, UUID(connection["id"]))
+    return UUID(connection["id"]), answer.access_token
+
+
+@pytest.mark.row("A10")
+async def test_every_stored_secret_is_ciphertext_that_opens_in_its_own_row_only(desk: Any) -> None:
+    tenant = await desk.tenant()
+    first, token = await _tokens(desk, tenant, "A1SELLER")
+    second, _ = await _tokens(desk, tenant, "A2SELLER")
+    ring = desk.runtime.key_ring
+    sealed: tuple[tuple[vault.Purpose, str], ...] = (
+        ("refresh_token", "select id, refresh_token from connection"),
+        ("access_token", "select connection_id, token from access_token"),
+    )
+    for purpose, query in sealed:
+        blobs = dict(await desk.sql(query))
+        assert len(blobs) == 2
+        for record, blob in blobs.items():
+            assert b"Atz" not in blob
+            assert vault.reveal(ring, blob, tenant.account_id, record, purpose).startswith(b"Atz")
+        for account_id, record in ((tenant.account_id, second), (UUID(int=9), first)):
+            with pytest.raises(Unreadable):
+                vault.reveal(ring, blobs[first], account_id, record, purpose)
+    kid, private = (await desk.sql("select id, private_key from signing_key"))[0]
+    assert len(vault.reveal(ring, private, vault.NOBODY, kid, "signing_key")) == 32
+
+    rows = await desk.sql(
+        "select t::text from connection t union all select t::text from access_token t "
+        "union all select t::text from consent t union all select convert_from(message, 'utf8') from outbox"
+    )
+    as_hex = token.encode().hex()
+    assert not [row for row in rows if token in row[0] or "Atz" in row[0] or as_hex in row[0]]
+
+
+@pytest.mark.row("A10")
+async def test_swapped_rows_do_not_open(desk: Any) -> None:
+    tenant = await desk.tenant()
+    first, _ = await _tokens(desk, tenant, "A1SELLER")
+    second, _ = await _tokens(desk, tenant, "A2SELLER")
+    await desk.sql(
+        "update access_token set token = (select token from access_token where connection_id = $2) "
+        "where connection_id = $1",
+        first,
+        second,
+    )
+    with pytest.raises(Unreadable):
+        await desk.broker.hand_out(tenant.account_id, first)
+
+
+@pytest.mark.row("A10")
+async def test_a_new_active_key_seals_while_the_old_one_still_opens_and_a_lost_one_fails_loudly(open_desk: Any) -> None:
+    desk = await open_desk()
+    tenant = await desk.tenant()
+    connection_id, token = await _tokens(desk, tenant, "A1SELLER")
+    blob = (await desk.sql("select refresh_token from connection"))[0][0]
+    rotated = KeyRing.parse(f"{NEW_KEY},{KEY_RING}")
+    assert vault.reveal(rotated, blob, tenant.account_id, connection_id, "refresh_token").startswith(b"Atzr|")
+    sealed = vault.seal(rotated, token.encode(), tenant.account_id, connection_id, "access_token")
+    assert rotated.is_current(sealed)
+    assert not rotated.is_current(blob)
+    await desk.sql("update access_token set token = $1", sealed)
+
+    headers = await desk.service_headers()
+    body = {"account_id": str(tenant.account_id), "connection_id": str(connection_id)}
+    answer = await desk.http.post("/v1/internal/access-tokens", json=body, headers=headers)
+    assert (answer.status_code, answer.json()["type"]) == (500, "/problems/encryption-key-lost")
+    assert "'new'" in answer.json()["detail"]
+    assert "KEY_RING" in answer.json()["fix"]
+
+
+async def test_no_token_state_or_code_reaches_the_log_of_the_service(desk: Any, tmp_path: Path) -> None:
+    settings = desk.runtime.settings
+    environment = {
+        name.upper(): value.get_secret_value() if isinstance(value, SecretStr) else str(value)
+        for name, value in settings
+        if name.startswith("amazon_") and value is not None
+    } | {
+        "ENVIRONMENT": "test",
+        "ROLES": "api",
+        "LOG_LEVEL": "DEBUG",
+        "PORT": str(free_port()),
+        "DATABASE_URL": desk.runtime.db.url,
+        "KAFKA_BOOTSTRAP_SERVERS": settings.kafka_bootstrap_servers,
+        "AUTH_URL": str(settings.auth_url),
+        "SERVICE_KEY": "none",
+        "KEY_RING": KEY_RING,
+    }
+    written = tmp_path / "log"
+    with written.open("wb") as log:
+        process = await asyncio.create_subprocess_exec(
+            *(sys.executable, "-m", "auth_service", "serve"), env=environment, stdout=log, stderr=log
+        )
+    try:
+        async with http.client() as client:
+            client.base_url = f"http://127.0.0.1:{environment['PORT']}"
+            await _answers(client)
+            outside = type(desk)(desk.runtime, client, desk.amazon)
+            secrets = await _whole_life(outside)
+    finally:
+        process.terminate()
+        await process.wait()
+    logged = written.read_text()
+    for happened in ("service_started", "connection_revoked", "lwa_refused", "service_stopped"):
+        assert happened in logged
+    assert [secret for secret in secrets if secret in logged] == []
+
+
+async def _answers(client: http.AsyncClient) -> None:
+    async for attempt in stamina.retry_context(on=http.NotSent, attempts=None, timeout=20, wait_max=0.2):
+        with attempt:
+            await client.get("/healthz")
+
+
+async def _whole_life(desk: Any) -> list[str]:
+    """Consent, tokens, a repeated callback and a revocation; answers every secret that was under way."""
+    tenant = await desk.tenant()
+    await desk.seller()
+    created = await desk.create(tenant)
+    query = await desk.visit(created["consent_url"])
+    await desk.callback(query)
+    await desk.callback(query)
+    body = {"account_id": str(tenant.account_id), "connection_id": created["id"]}
+    headers = await desk.service_headers()
+    token = (await desk.http.post("/v1/internal/access-tokens", json=body, headers=headers)).json()["access_token"]
+    await desk.amazon.dial("POST", "/sandbox/sellers/A1SELLER/revoke")
+    await desk.http.post("/v1/internal/access-tokens", json=body | {"refused": token[-8:]}, headers=headers)
+    jwts = [given["authorization"].removeprefix("Bearer ") for given in (tenant.headers, headers)]
+    return [token, tenant.key, *jwts, query["state"], query["spapi_oauth_code"], "dev-only-secret"]
+
+
+@pytest.mark.row("A9")
+def test_every_route_declares_a_scope_but_the_listed_ones() -> None:
+    routes = [route for router in ROUTERS for route in router.routes if isinstance(route, APIRoute)]
+    assert len(routes) > 20
+    without = {route.path for route in routes if not _scopes(route)}
+    assert without == OPEN
+
+
+def _scopes(route: APIRoute) -> list[str]:
+    return [s for d in route.dependant.dependencies if (s := getattr(d.call, "scope", None))]
+
+
+@pytest.mark.row("A9")
+@pytest.mark.edge(22)
+async def test_foreign_ids_answer_404_on_every_route_and_a_missing_scope_403(desk: Any) -> None:
+    ours, theirs = await desk.tenant(), await desk.tenant("Other")
+    connection = await desk.create(ours)
+    body = {"name": "US", "connection_id": connection["id"], "marketplace_id": US, "seller_of_record": "Shop"}
+    channel = (await desk.post(ours, "/v1/channels", body)).json()
+    keys = (await desk.http.get("/v1/api-keys", headers=ours.headers)).json()["items"]
+    ids = {"connection_id": connection["id"], "channel_id": channel["id"], "key_id": keys[0]["id"]}
+    no_scope = (await desk.post(ours, "/v1/api-keys", {"name": "reader", "scopes": ["orders:read"]})).json()
+    reader = await desk.login(no_scope["key"])
+    before = await desk.sql("select t::text from connection t union all select t::text from channel t")
+
+    asked = 0
+    for route in (route for router in ROUTERS for route in router.routes if isinstance(route, APIRoute)):
+        if route.path in OPEN:
+            continue
+        path = route.path.format(**ids)
+        for method in route.methods or ():
+            assert (await desk.http.request(method, path, json={})).status_code == 401, path
+            assert (await desk.http.request(method, path, json={}, headers=reader)).status_code == 403, path
+            if path != route.path:
+                asked += 1
+                answer = await desk.http.request(method, path, json={}, headers=theirs.headers)
+                assert (answer.status_code, answer.json()["type"]) == (404, "/problems/not-found"), path
+    assert asked == 14
+    assert await desk.sql("select t::text from connection t union all select t::text from channel t") == before
+    assert (await desk.http.get("/v1/connections", headers=theirs.headers)).json()["items"] == []
+    assert (await desk.http.get("/v1/channels", headers=theirs.headers)).json()["items"] == []
+    assert (await desk.post(theirs, "/v1/channels", body)).status_code == 404
+
+
+async def test_the_migrations_make_the_tables_of_the_models(desk: Any) -> None:
+    async with desk.runtime.db.engine.connect() as connection:
+        assert await connection.run_sync(_difference) == []
+
+
+def _difference(connection: SqlConnection) -> list[Any]:
+    return drift.difference(connection, "auth_service")

@@ -1,0 +1,175 @@
+"""The toggle: attestations to Amazon's agreement given, withdrawn, run out, each a line of history (MISSION D2, D5)."""
+
+from datetime import datetime
+from typing import Literal
+from uuid import UUID
+
+import structlog
+from sqlmodel import col, select
+from sqlmodel.ext.asyncio.session import AsyncSession
+
+from common import clock, outbox
+from common.callers import Caller
+from common.contracts.compliance import SourceComplianceChanged
+from common.db import Database
+from common.errors import Conflict, InvalidRequest
+from compliance_service.account_turn import take_turn
+from compliance_service.agreements import RULES
+from compliance_service.models import Attestation, Source
+from compliance_service.rerouting import request_reroute
+from compliance_service.schemas import AttestationGiven, BulkAttestation, BulkAttestationResult
+
+log = structlog.get_logger()
+
+AGREEMENT = RULES[0].agreement
+
+
+class AttestationAlreadyExpired(InvalidRequest):
+    slug, title = "attestation-already-expired", "The attestation would already have run out"
+    fix = "Give an `expires_at` in the future, or none"
+
+
+class NotAttested(Conflict):
+    slug, title = "not-attested", "The source has no attestation that could be withdrawn"
+
+
+async def give(session: AsyncSession, source: Source, given: AttestationGiven, *, recorded_by: str) -> Attestation:
+    """Switches the toggle on and has the account's held orders decided again.
+
+    The caller has the account's turn and the source's row lock. Raises `AttestationAlreadyExpired`.
+    """
+    if given.expires_at is not None and given.expires_at <= clock.now():
+        raise AttestationAlreadyExpired(
+            errors=[{"where": "body.expires_at", "what": "is in the past", "rule": "future"}],
+        )
+    source.compliant = True
+    source.attested_until = given.expires_at
+    entry = await _record(
+        session,
+        source,
+        "given",
+        by_whom=given.attested_by,
+        recorded_by=recorded_by,
+        agreement_version=given.agreement_version,
+        document_hash=given.document_hash,
+        expires_at=given.expires_at,
+    )
+    await request_reroute(session, source.account_id, requested_by=recorded_by)
+    return entry
+
+
+async def withdraw(session: AsyncSession, source: Source, *, withdrawn_by: str, recorded_by: str) -> Attestation:
+    """Switches the toggle off; orders withdraws what it has not released to this source. Raises `NotAttested`."""
+    if not source.compliant:
+        raise NotAttested(f"{source.name} is not attested")
+    source.compliant = False
+    source.attested_until = None
+    return await _record(session, source, "withdrawn", by_whom=withdrawn_by, recorded_by=recorded_by)
+
+
+async def expire_due(db: Database) -> int:
+    """Switches off every attestation that has run out; answers how many. Safe from several replicas at once."""
+    async with db.transaction() as session:
+        due = (
+            await session.exec(
+                select(Source.id, Source.account_id).where(
+                    col(Source.compliant), col(Source.attested_until) <= clock.now()
+                )
+            )
+        ).all()
+    expired = 0
+    for source_id, account_id in due:
+        async with db.transaction() as session:
+            await take_turn(session, [account_id])
+            source = await session.get_one(Source, source_id, with_for_update=True)
+            # A new attestation may have been given since the list was made.
+            if source.compliant and source.attested_until and source.attested_until <= clock.now():
+                source.compliant = False
+                await _record(session, source, "expired", by_whom="expiry", recorded_by="expiry")
+                expired += 1
+    return expired
+
+
+async def _record(
+    session: AsyncSession,
+    source: Source,
+    action: Literal["given", "withdrawn", "expired"],
+    *,
+    by_whom: str,
+    recorded_by: str,
+    agreement_version: str | None = None,
+    document_hash: str | None = None,
+    expires_at: datetime | None = None,
+) -> Attestation:
+    """The history line, the source's new version and the announcement, in one transaction."""
+    now = clock.now()
+    source.attestation_version += 1
+    source.updated_at = now
+    entry = Attestation(
+        source_id=source.id,
+        version=source.attestation_version,
+        account_id=source.account_id,
+        action=action,
+        by_whom=by_whom,
+        recorded_by=recorded_by,
+        agreement=AGREEMENT,
+        agreement_version=agreement_version,
+        document_hash=document_hash,
+        expires_at=expires_at,
+        recorded_at=now,
+    )
+    session.add(entry)
+    await session.flush()
+    await outbox.publish(
+        session,
+        SourceComplianceChanged(
+            account_id=source.account_id,
+            source_id=source.id,
+            source_name=source.name,
+            compliant=source.compliant,
+            attestation_version=source.attestation_version,
+            changed_at=now,
+        ),
+    )
+    log.info("attestation_recorded", source_id=str(source.id), action=action, version=entry.version)
+    return entry
+
+
+class NeitherOrBoth(InvalidRequest):
+    slug, title = "attestation-or-withdrawal", "A bulk change either gives or withdraws"
+    fix = "Send exactly one of `attestation` and `withdrawal`"
+
+
+async def change_many(session: AsyncSession, caller: Caller, body: BulkAttestation) -> list[BulkAttestationResult]:
+    """The same change for each source, in the order asked; what is wrong with one does not stop the others.
+
+    Raises `NeitherOrBoth`, and `AttestationAlreadyExpired` since that is wrong for all of them.
+    """
+    if (body.attestation is None) == (body.withdrawal is None):
+        raise NeitherOrBoth
+    await take_turn(session, [caller.account_id])
+    query = caller.scoped(Source).where(col(Source.id).in_(body.source_ids)).order_by(col(Source.id)).with_for_update()
+    sources = {source.id: source for source in (await session.exec(query)).all()}
+    results = []
+    for source_id in dict.fromkeys(body.source_ids):
+        source = sources.get(source_id)
+        if source is None:
+            results.append(_refused(source_id, "not_found", "no such source in this account", "List GET /v1/sources"))
+            continue
+        if body.attestation is not None:
+            await give(session, source, body.attestation, recorded_by=caller.subject)
+        elif body.withdrawal is not None and source.compliant:
+            await withdraw(session, source, withdrawn_by=body.withdrawal.withdrawn_by, recorded_by=caller.subject)
+        else:
+            results.append(_refused(source_id, "not_attested", NotAttested.title, "Nothing to do"))
+            continue
+        results.append(
+            BulkAttestationResult(
+                source_id=source_id, attestation_version=source.attestation_version, compliant=source.compliant
+            )
+        )
+    return results
+
+
+def _refused(source_id: UUID, code: str, what: str, fix: str) -> BulkAttestationResult:
+    return BulkAttestationResult(source_id=source_id, error={"code": code, "what": what, "fix": fix})

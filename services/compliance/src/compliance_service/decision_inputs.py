@@ -1,0 +1,137 @@
+"""What decisions are based on, loaded for a whole batch: sources, the channels' rules, and stock less reservations."""
+
+import hashlib
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+import msgspec
+from sqlmodel.ext.asyncio.session import AsyncSession
+
+from common.bulk import run
+from compliance_service.order_rows import OrderRow
+from compliance_service.routing import DEFAULT_GROUP, Assignment, GroupRules, OpenOrder, SourceFacts, Stock, StockLine
+
+_policies = msgspec.json.Decoder(tuple[str, ...])
+
+# Free units: what was counted, less what is promised, less what left after the count (ARCHITECTURE "Stock").
+AVAILABLE = """
+greatest(0, s.quantity
+    - coalesce((select sum(r.quantity) from stock_reservation r
+        where r.source_id = s.source_id and r.sku = s.sku and r.state = 'held'), 0)
+    - coalesce((select sum(r.quantity) from stock_reservation r
+        where r.source_id = s.source_id and r.sku = s.sku and r.state = 'shipped' and r.closed_at > s.as_of), 0)
+    )::bigint
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class SourcesThen:
+    """An account's sources at the moment of the decision, and the digest under which they are kept."""
+
+    sources: tuple[SourceFacts, ...]
+    encoded: bytes
+    digest: str
+
+
+class Ground:
+    """What a batch's decisions stand on; units that one decision takes are gone for the next."""
+
+    def __init__(
+        self,
+        sources: Mapping[UUID, SourcesThen],
+        groups: Mapping[UUID, GroupRules],
+        stock: dict[UUID, dict[str, dict[UUID, StockLine]]],
+    ) -> None:
+        self._sources = sources
+        self._groups = groups
+        self._stock = stock
+
+    def sources_of(self, account_id: UUID) -> SourcesThen:
+        return self._sources.get(account_id, _NO_SOURCES)
+
+    def group_of(self, channel_id: UUID | None) -> GroupRules:
+        return self._groups.get(channel_id, DEFAULT_GROUP) if channel_id else DEFAULT_GROUP
+
+    def stock_of(self, account_id: UUID) -> Stock:
+        return self._stock.get(account_id, {})
+
+    def take(self, account_id: UUID, plan: Iterable[Assignment]) -> None:
+        """Takes the plan's units off the stock in memory."""
+        for part in plan:
+            shelf = self._stock[account_id][part.sku]
+            line = shelf[part.source_id]
+            shelf[part.source_id] = msgspec.structs.replace(line, available=line.available - part.quantity)
+
+
+async def load_ground(session: AsyncSession, wanting: Sequence[tuple[OrderRow, OpenOrder]], now: datetime) -> Ground:
+    """Three queries for the batch, whatever its size."""
+    if not wanting:
+        return Ground({}, {}, {})
+    wanted = sorted({(order.account_id, line.sku) for order, open_order in wanting for line in open_order.lines})
+    return Ground(
+        await _sources(session, {order.account_id for order, _ in wanting}, now),
+        await _groups(session, {order.channel_id for order, _ in wanting if order.channel_id}),
+        await _stock(session, wanted),
+    )
+
+
+async def _sources(session: AsyncSession, account_ids: Iterable[UUID], now: datetime) -> dict[UUID, SourcesThen]:
+    rows = await run(
+        session,
+        "select account_id, id, name, priority, shipping_policies::text, enabled, "
+        "compliant and (attested_until is null or attested_until > $2), attestation_version "
+        "from source where account_id = any($1) order by id",
+        list(account_ids),
+        now,
+    )
+    found: dict[UUID, list[SourceFacts]] = {}
+    for account_id, source_id, name, priority, policies, enabled, compliant, version in rows:
+        facts = SourceFacts(source_id, name, priority, _policies.decode(policies), enabled, compliant, version)
+        found.setdefault(account_id, []).append(facts)
+    return {account_id: sources_then(sources) for account_id, sources in found.items()}
+
+
+def sources_then(sources: Sequence[SourceFacts]) -> SourcesThen:
+    encoded = msgspec.json.encode(sources)
+    return SourcesThen(tuple(sources), encoded, hashlib.sha256(encoded).hexdigest())
+
+
+_NO_SOURCES = sources_then(())
+
+
+async def _groups(session: AsyncSession, channel_ids: Iterable[UUID]) -> dict[UUID, GroupRules]:
+    rows = await run(
+        session,
+        "select channel_id, source_ids::text, priorities::text, allow_split from routing_group "
+        "where channel_id = any($1)",
+        list(channel_ids),
+    )
+    return {row[0]: group_rules(msgspec.json.decode(row[1]), msgspec.json.decode(row[2]), row[3]) for row in rows}
+
+
+def group_rules(source_ids: Sequence[Any], priorities: Sequence[str], allow_split: bool) -> GroupRules:
+    """The rules as stored: names were checked when they were set, but a release may have dropped one since."""
+    return msgspec.convert(
+        {"source_ids": source_ids, "priorities": priorities, "allow_split": allow_split}, GroupRules, strict=False
+    )
+
+
+async def _stock(
+    session: AsyncSession, wanted: Sequence[tuple[UUID, str]]
+) -> dict[UUID, dict[str, dict[UUID, StockLine]]]:
+    rows = await run(
+        session,
+        f"select s.account_id, s.source_id, s.sku, {AVAILABLE}, s.cost_amount, s.cost_currency "  # noqa: S608 - own text
+        "from unnest($1::uuid[], $2::text[]) as w(account_id, sku) "
+        "join source_stock s on s.account_id = w.account_id and s.sku = w.sku",
+        [account_id for account_id, _ in wanted],
+        [sku for _, sku in wanted],
+    )
+    stock: dict[UUID, dict[str, dict[UUID, StockLine]]] = {}
+    for account_id, source_id, sku, available, cost, currency in rows:
+        shelf = stock.setdefault(account_id, {}).setdefault(sku, {})
+        shelf[source_id] = StockLine(source_id, sku, available, cost, currency)
+    return stock

@@ -1,0 +1,162 @@
+"""What becomes of reservations (pure): held, then once released, refused, killed or shipped.
+
+The functions change the given list of one order's reservations in memory; `new` and `changed` say what to write."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import Literal
+from uuid import UUID, uuid4
+
+from common.contracts.orders import FulfillmentLine, FulfillmentShipped
+from compliance_service.routing import Line
+
+State = Literal["held", "released", "refused", "killed", "shipped"]
+
+# What an order line counts as taken care of: promised, gone, or given up for good.
+SETTLED: tuple[State, ...] = ("held", "shipped", "killed")
+
+
+@dataclass(slots=True)
+class Reservation:
+    """Units of a source promised to an order line. `new` and `changed` tell the writer what to do with it."""
+
+    id: UUID
+    decision_version: int
+    source_id: UUID
+    order_item_id: str
+    sku: str
+    quantity: int
+    state: State
+    reserved_at: datetime
+    closed_at: datetime | None = None
+    shipment_id: UUID | None = None
+    new: bool = False
+    changed: bool = False
+
+    def close(self, state: State, at: datetime) -> None:
+        self.state, self.closed_at, self.changed = state, at, True
+
+
+def open_lines(lines: Iterable[Line], reservations: Sequence[Reservation]) -> tuple[Line, ...]:
+    """What the order still needs a source for."""
+    settled: dict[str, int] = {}
+    for reservation in reservations:
+        if reservation.state in SETTLED:
+            settled[reservation.order_item_id] = settled.get(reservation.order_item_id, 0) + reservation.quantity
+    return tuple(
+        Line(line.order_item_id, line.sku, left)
+        for line in lines
+        if (left := line.quantity - settled.get(line.order_item_id, 0)) > 0
+    )
+
+
+def release_all(reservations: Sequence[Reservation], at: datetime) -> None:
+    """The order is closed: whatever is still promised goes back."""
+    for reservation in reservations:
+        if reservation.state == "held":
+            reservation.close("released", at)
+
+
+def withdraw(reservations: Sequence[Reservation], decision_version: int, at: datetime) -> None:
+    """The route of this decision is not followed: only what it promised goes back."""
+    for reservation in reservations:
+        if reservation.state == "held" and reservation.decision_version == decision_version:
+            reservation.close("released", at)
+
+
+def refuse(
+    reservations: Sequence[Reservation], decision_version: int, source_id: UUID, *, kill: bool, at: datetime
+) -> None:
+    """The source will not ship: its goods go back, and with `kill` the units are not asked of anybody else."""
+    for reservation in reservations:
+        if (
+            reservation.state == "held"
+            and reservation.decision_version == decision_version
+            and reservation.source_id == source_id
+        ):
+            reservation.close("killed" if kill else "refused", at)
+
+
+def ship(reservations: list[Reservation], event: FulfillmentShipped, at: datetime) -> None:
+    """The units left: their reservations become final. What left without one is noted too, where the source is known,
+    since its stock is lower now. A shipment that was noted before changes nothing."""
+    for line in event.lines:
+        if not any(_is_of(reservation, event, line) for reservation in reservations):
+            _ship_line(reservations, event, line, at)
+
+
+def _is_of(reservation: Reservation, event: FulfillmentShipped, line: FulfillmentLine) -> bool:
+    return (
+        reservation.shipment_id == event.shipment_id
+        and reservation.order_item_id == line.order_item_id
+        and event.source_id in (None, reservation.source_id)
+    )
+
+
+def _ship_line(reservations: list[Reservation], event: FulfillmentShipped, line: FulfillmentLine, at: datetime) -> None:
+    left = line.quantity
+    promised = [r for r in reservations if r.state == "held" and r.order_item_id == line.order_item_id]
+    # The very promise first; failing that, any promise for these units is fulfilled by this parcel.
+    promised.sort(
+        key=lambda r: (
+            event.source_id not in (None, r.source_id),
+            event.decision_version not in (None, r.decision_version),
+            r.decision_version,
+            r.id.int,
+        )
+    )
+    for reservation in promised:
+        if not left:
+            return
+        units = min(left, reservation.quantity)
+        _ship_units(reservations, reservation, event.source_id or reservation.source_id, units, event.shipment_id, at)
+        left -= units
+    if left and event.source_id is not None:
+        reservations.append(
+            Reservation(
+                id=uuid4(),
+                decision_version=event.decision_version or 0,
+                source_id=event.source_id,
+                order_item_id=line.order_item_id,
+                sku=line.sku,
+                quantity=left,
+                state="shipped",
+                reserved_at=at,
+                closed_at=at,
+                shipment_id=event.shipment_id,
+                new=True,
+            )
+        )
+
+
+def _ship_units(
+    reservations: list[Reservation],
+    reservation: Reservation,
+    source_id: UUID,
+    units: int,
+    shipment_id: UUID,
+    at: datetime,
+) -> None:
+    """Moves units from a promise to a shipped row; a promise that is shipped whole, as planned, becomes that row."""
+    if units == reservation.quantity and source_id == reservation.source_id:
+        reservation.shipment_id = shipment_id
+        reservation.close("shipped", at)
+        return
+    shipped = replace(
+        reservation,
+        id=uuid4(),
+        source_id=source_id,
+        quantity=units,
+        state="shipped",
+        closed_at=at,
+        shipment_id=shipment_id,
+        new=True,
+        changed=False,
+    )
+    reservations.append(shipped)
+    if units == reservation.quantity:
+        reservation.close("released", at)
+    else:
+        reservation.quantity -= units
+        reservation.changed = True

@@ -1,0 +1,5 @@
+"""The HTTP doors, by what they are about."""
+
+from compliance_service.routes import attestations, channels, decisions, inventory, sources
+
+ROUTERS = (sources.router, inventory.router, attestations.router, channels.router, decisions.router)

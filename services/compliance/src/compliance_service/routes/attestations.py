@@ -1,0 +1,73 @@
+"""The toggle *Compliance with Amazon Services Business Solutions Agreement*, single and in bulk, and its history."""
+
+from typing import Annotated
+from uuid import UUID
+
+from fastapi import APIRouter
+from sqlmodel import col
+
+from common.callers import Caller, requires
+from common.db import Transaction
+from common.pages import Cursor, Limit, Page, decode_cursor, encode_cursor
+from compliance_service import attesting
+from compliance_service.account_turn import take_turn
+from compliance_service.models import Attestation, Source
+from compliance_service.schemas import (
+    AttestationAnswer,
+    AttestationGiven,
+    AttestationWithdrawn,
+    BulkAttestation,
+    BulkAttestationResult,
+)
+
+router = APIRouter(tags=["attestations"])
+
+Reader = Annotated[Caller, requires("sources:read")]
+Writer = Annotated[Caller, requires("sources:write")]
+
+
+@router.put("/v1/sources/{source_id}/attestation")
+async def give(source_id: UUID, body: AttestationGiven, session: Transaction, caller: Writer) -> AttestationAnswer:
+    """Switches the toggle on: somebody attests to a version of the agreement. Held orders are decided again."""
+    await take_turn(session, [caller.account_id])
+    source = await caller.one(session, Source, source_id, lock=True)
+    entry = await attesting.give(session, source, body, recorded_by=caller.subject)
+    return AttestationAnswer.model_validate(entry)
+
+
+@router.delete("/v1/sources/{source_id}/attestation")
+async def withdraw(
+    source_id: UUID, body: AttestationWithdrawn, session: Transaction, caller: Writer
+) -> AttestationAnswer:
+    """Switches the toggle off: what is not yet released to this source is withdrawn."""
+    await take_turn(session, [caller.account_id])
+    source = await caller.one(session, Source, source_id, lock=True)
+    entry = await attesting.withdraw(session, source, withdrawn_by=body.withdrawn_by, recorded_by=caller.subject)
+    return AttestationAnswer.model_validate(entry)
+
+
+@router.post("/v1/attestations/bulk")
+async def change_many(body: BulkAttestation, session: Transaction, caller: Writer) -> list[BulkAttestationResult]:
+    """The same attestation or withdrawal for many sources; each has its own result."""
+    return await attesting.change_many(session, caller, body)
+
+
+@router.get("/v1/sources/{source_id}/attestations")
+async def list_history(
+    source_id: UUID, session: Transaction, caller: Reader, limit: Limit = 100, cursor: Cursor = None
+) -> Page[AttestationAnswer]:
+    """The source's whole history, newest first; the database lets nobody change it."""
+    source = await caller.one(session, Source, source_id)
+    query = (
+        caller.scoped(Attestation)
+        .where(Attestation.source_id == source.id)
+        .order_by(col(Attestation.version).desc())
+        .limit(limit + 1)
+    )
+    if cursor:
+        query = query.where(Attestation.version < decode_cursor(cursor, tuple[int])[0])
+    found = (await session.exec(query)).all()
+    return Page(
+        items=[AttestationAnswer.model_validate(entry) for entry in found[:limit]],
+        next_cursor=encode_cursor(found[limit - 1].version) if len(found) > limit else None,
+    )

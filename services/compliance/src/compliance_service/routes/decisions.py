@@ -1,0 +1,23 @@
+"""`/v1/orders/{amazon_order_id}/decision`: why an order went where it went, and what its decisions saw."""
+
+from typing import Annotated
+
+from fastapi import APIRouter, Path, Query
+
+from common.callers import Caller, requires
+from common.db import Transaction
+from compliance_service import explaining
+from compliance_service.schemas import OrderDecisions
+
+router = APIRouter(tags=["decisions"])
+
+
+@router.get("/v1/orders/{amazon_order_id}/decision")
+async def read_decision(
+    amazon_order_id: Annotated[str, Path(max_length=50)],
+    session: Transaction,
+    caller: Annotated[Caller, requires("orders:read")],
+    selling_partner_id: Annotated[str | None, Query(max_length=50)] = None,
+) -> OrderDecisions:
+    """The newest decision and its history. The seller is needed only when several have an order with this id."""
+    return await explaining.explain_order(session, caller, amazon_order_id, selling_partner_id)

@@ -1,0 +1,116 @@
+"""What sources have: pages, CSV files, the list, the lookup of SKUs, and the events that were not taken."""
+
+from typing import Annotated, Any
+from uuid import UUID
+
+from fastapi import APIRouter, Request
+from sqlmodel import col
+
+from common.app import RuntimeDependency
+from common.bulk import run
+from common.callers import Caller, requires
+from common.db import Transaction
+from common.errors import InvalidRequest
+from common.pages import Cursor, Limit, Page, decode_cursor, encode_cursor
+from compliance_service import explaining
+from compliance_service.decision_inputs import AVAILABLE
+from compliance_service.models import Source, StockRejection
+from compliance_service.schemas import (
+    InventoryPage,
+    InventoryResult,
+    Lookup,
+    LookupAnswer,
+    MoneyAnswer,
+    StockAnswer,
+    StockRejectionAnswer,
+)
+from compliance_service.stock_files import take_csv
+from compliance_service.stocking import take_page
+
+router = APIRouter(tags=["inventory"])
+
+Reader = Annotated[Caller, requires("sources:read")]
+Writer = Annotated[Caller, requires("sources:write")]
+
+_CSV_BODY: dict[str, Any] = {"requestBody": {"required": True, "content": {"text/csv": {"schema": {"type": "string"}}}}}
+
+
+class NotCsv(InvalidRequest):
+    slug, title = "not-csv", "The body is not declared as CSV"
+    fix = "Send `Content-Type: text/csv`"
+
+
+@router.put("/v1/sources/{source_id}/inventory")
+async def put_inventory(
+    source_id: UUID, body: InventoryPage, session: Transaction, caller: Writer, runtime: RuntimeDependency
+) -> InventoryResult:
+    """Stores up to 5,000 rows; the newest `as_of` of a SKU wins. A bad row is answered with its reason."""
+    source = await caller.one(session, Source, source_id)
+    delay = runtime.settings.restock_reroute_delay_seconds
+    return await take_page(session, source.account_id, source.id, enumerate(body.rows), reroute_delay_seconds=delay)
+
+
+@router.post("/v1/sources/{source_id}/inventory/csv", openapi_extra=_CSV_BODY)
+async def post_inventory_csv(
+    source_id: UUID, request: Request, caller: Writer, runtime: RuntimeDependency
+) -> InventoryResult:
+    """Stores a CSV file of any length while it arrives: columns sku, quantity and optionally cost, currency, as_of."""
+    if request.headers.get("content-type", "").partition(";")[0].strip().lower() != "text/csv":
+        raise NotCsv
+    async with runtime.db.transaction() as session:
+        source = await caller.one(session, Source, source_id)
+    return await take_csv(
+        runtime.db,
+        source.account_id,
+        source.id,
+        request.stream(),
+        reroute_delay_seconds=runtime.settings.restock_reroute_delay_seconds,
+    )
+
+
+@router.get("/v1/sources/{source_id}/inventory")
+async def list_inventory(
+    source_id: UUID, session: Transaction, caller: Reader, limit: Limit = 100, cursor: Cursor = None
+) -> Page[StockAnswer]:
+    """What a source has, by SKU; `available` is what reservations leave of it."""
+    source = await caller.one(session, Source, source_id)
+    rows = await run(
+        session,
+        f"select s.sku, s.quantity, {AVAILABLE}, s.cost_amount, s.cost_currency, s.as_of "  # noqa: S608 - own text
+        "from source_stock s where s.source_id = $1 and ($2::text is null or s.sku > $2) order by s.sku limit $3",
+        source.id,
+        decode_cursor(cursor, tuple[str])[0] if cursor else None,
+        limit + 1,
+    )
+    items = [
+        StockAnswer(
+            sku=sku,
+            quantity=quantity,
+            available=available,
+            cost=None if amount is None else MoneyAnswer(amount=amount, currency=currency),
+            as_of=as_of,
+        )
+        for sku, quantity, available, amount, currency, as_of in rows[:limit]
+    ]
+    return Page(items=items, next_cursor=encode_cursor(items[-1].sku) if len(rows) > limit else None)
+
+
+@router.post("/v1/inventory/lookup")
+async def look_up(body: Lookup, session: Transaction, caller: Reader) -> LookupAnswer:
+    """Which SKUs of a list exist in source inventory, and at which sources."""
+    return await explaining.look_up(session, caller, body.skus)
+
+
+@router.get("/v1/inventory/rejections")
+async def list_rejections(
+    session: Transaction, caller: Reader, limit: Limit = 100, cursor: Cursor = None
+) -> Page[StockRejectionAnswer]:
+    """`SourceInventoryChanged` events that were not taken, newest first."""
+    query = caller.scoped(StockRejection).order_by(col(StockRejection.id).desc()).limit(limit + 1)
+    if cursor:
+        query = query.where(col(StockRejection.id) < decode_cursor(cursor, tuple[int])[0])
+    found = (await session.exec(query)).all()
+    return Page(
+        items=[StockRejectionAnswer.model_validate(row) for row in found[:limit]],
+        next_cursor=encode_cursor(found[limit - 1].id) if len(found) > limit else None,
+    )

@@ -1,0 +1,141 @@
+"""Routing groups, and what one call tells of an order's decisions: enough to take each of them again."""
+
+from collections.abc import Callable
+from uuid import UUID, uuid4
+
+import pytest
+
+from common.contracts.compliance import OrderRouted
+from compliance_service.decision_records import decide_again, read_inputs, read_sources
+from compliance_service.testing import Merchant
+
+
+@pytest.mark.row("D6")
+@pytest.mark.row("D4")
+async def test_an_orders_decisions_are_told_whole_and_can_be_taken_again(merchant: Merchant) -> None:
+    bare = await merchant.source("Bare", {"A": 5}, attested=False, cost="1.00")
+    await merchant.source("Other", {"B": 5})
+    await merchant.deliver(merchant.order("O-1", {"A": 2}))
+    await merchant.attest(bare)
+    await merchant.run_jobs()
+
+    answer = await merchant.call("GET", "/v1/orders/O-1/decision", params={"selling_partner_id": "A1SELLER"})
+
+    latest, first = answer["latest"], answer["history"][0]
+    assert (answer["state"], latest["outcome"], latest["cause"], latest["decision_version"]) == (
+        "routed",
+        "routed",
+        "reroute",
+        2,
+    )
+    assert [(p["source_name"], p["sku"], p["quantity"]) for p in latest["plan"]] == [("Bare", "A", 2)]
+    assert {r["source_name"]: r["code"] for r in latest["rejected"]} == {"Other": "sku_unknown"}
+    assert (first["outcome"], first["code"], first["cause"]) == ("held", "none_compliant", "order")
+    assert {r["source_name"]: r["code"] for r in first["rejected"]} == {"Bare": "not_compliant", "Other": "sku_unknown"}
+    for told in (latest, first):
+        again = decide_again(read_inputs(told["inputs"]), read_sources(told["sources"]))
+        assert again.hold == told["code"]
+        assert [(str(p.source_id), p.sku, p.quantity) for p in again.plan] == [
+            (p["source_id"], p["sku"], p["quantity"]) for p in told["plan"]
+        ]
+        assert {(str(r.source_id), r.code) for r in again.rejected} == {
+            (r["source_id"], r["code"]) for r in told["rejected"]
+        }
+
+
+async def test_decisions_that_saw_the_same_sources_share_one_snapshot(merchant: Merchant) -> None:
+    await merchant.source("One", {"A": 5})
+    await merchant.deliver(merchant.order("O-1", {"A": 1}), merchant.order("O-2", {"A": 1}))
+    await merchant.deliver(merchant.order("O-3", {"A": 1}))
+
+    told = [(await merchant.call("GET", f"/v1/orders/O-{n}/decision"))["latest"]["sources"] for n in (1, 2, 3)]
+
+    assert told[0] == told[1] == told[2]
+    assert [source["name"] for source in told[0]] == ["One"]
+
+
+@pytest.mark.edge(22)
+async def test_another_accounts_decision_does_not_exist(new_merchant: Callable[[], Merchant]) -> None:
+    merchant, other = new_merchant(), new_merchant()
+    await merchant.deliver(merchant.order("O-1", {"A": 1}))
+    await other.call("GET", "/v1/orders/O-1/decision", expect=404)
+
+
+async def test_two_sellers_with_one_order_id_must_be_told_apart(merchant: Merchant) -> None:
+    await merchant.deliver(
+        merchant.order("O-1", {"A": 1}), merchant.order("O-1", {"A": 1}, selling_partner_id="A2OTHER")
+    )
+    problem = await merchant.call("GET", "/v1/orders/O-1/decision", expect=409)
+    assert problem["type"] == "/problems/several-sellers"
+    answer = await merchant.call("GET", "/v1/orders/O-1/decision", params={"selling_partner_id": "A2OTHER"})
+    assert answer["selling_partner_id"] == "A2OTHER"
+
+
+@pytest.mark.row("D4")
+async def test_a_channel_routes_only_to_the_sources_of_its_group(merchant: Merchant, channel: UUID) -> None:
+    await merchant.source("Cheap", {"A": 5}, cost="1.00")
+    member = await merchant.source("Member", {"A": 5}, cost="9.00")
+    group = {"source_ids": [str(member)], "priorities": ["source_priority"], "allow_split": False}
+
+    await merchant.call("PUT", f"/v1/channels/{channel}/routing-group", json=group)
+    await merchant.deliver(merchant.order("O-1", {"A": 1}, channel_id=channel))
+
+    stored = await merchant.call("GET", f"/v1/channels/{channel}/routing-group")
+    assert stored == {"channel_id": str(channel)} | group
+    (decision,) = await merchant.decisions()
+    assert isinstance(decision, OrderRouted)
+    assert [a.source_id for a in decision.allocations] == [member]
+    told = await merchant.call("GET", "/v1/orders/O-1/decision")
+    assert {r["source_name"]: r["code"] for r in told["latest"]["rejected"]} == {"Cheap": "not_in_group"}
+
+
+@pytest.mark.row("D4")
+async def test_unknown_rules_and_sources_are_refused_with_what_is_known(merchant: Merchant, channel: UUID) -> None:
+    path = f"/v1/channels/{channel}/routing-group"
+
+    rule = await merchant.call("PUT", path, expect=400, json={"priorities": ["nearest", "lowest_cost"]})
+    twice = await merchant.call("PUT", path, expect=400, json={"priorities": ["lowest_cost", "lowest_cost"]})
+    source = await merchant.call("PUT", path, expect=400, json={"source_ids": [str(uuid4())]})
+
+    assert rule["type"] == "/problems/unknown-routing-rule"
+    assert "nearest" in rule["detail"]
+    assert set(rule["known"]) == {
+        "shipping_policy_supported",
+        "single_fulfilment",
+        "lowest_cost",
+        "source_priority",
+    }
+    assert twice["type"] == "/problems/routing-rule-repeated"
+    assert source["type"] == "/problems/unknown-source"
+
+
+async def test_a_channel_without_a_group_has_the_default_one(merchant: Merchant, channel: UUID) -> None:
+    group = await merchant.call("GET", f"/v1/channels/{channel}/routing-group")
+    assert (group["source_ids"], group["allow_split"]) == ([], True)
+    assert "lowest_cost" in group["priorities"]
+
+
+@pytest.mark.edge(22)
+@pytest.mark.fault("F8")
+async def test_channels_are_those_of_the_connections_newest_version(new_merchant: Callable[[], Merchant]) -> None:
+    merchant, other = new_merchant(), new_merchant()
+    connection, kept, deleted = uuid4(), uuid4(), uuid4()
+    await merchant.deliver(merchant.connection(kept, version=2, connection_id=connection))
+    await merchant.deliver(merchant.connection(kept, deleted, version=1, connection_id=connection))
+    await other.deliver(other.connection(kept, version=9, connection_id=connection))
+
+    await merchant.call("GET", f"/v1/channels/{kept}/routing-group")
+    await merchant.call("GET", f"/v1/channels/{deleted}/routing-group", expect=404)
+    await other.call("GET", f"/v1/channels/{kept}/routing-group", expect=404)
+
+
+@pytest.mark.row("D4")
+async def test_a_source_that_does_not_support_the_shipping_policy_is_passed_over(merchant: Merchant) -> None:
+    await merchant.source("Slow", {"A": 5}, cost="1.00", shipping_policies=["Economy"])
+    fast = await merchant.source("Fast", {"A": 5}, cost="9.00", shipping_policies=["Standard"])
+
+    await merchant.deliver(merchant.order("O-1", {"A": 1}))
+
+    (decision,) = await merchant.decisions()
+    assert isinstance(decision, OrderRouted)
+    assert [a.source_id for a in decision.allocations] == [fast]

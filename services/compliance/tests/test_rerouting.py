@@ -1,0 +1,213 @@
+"""What frees held orders: the toggle, a restock, new rules; and what the toggle's other direction does."""
+
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from uuid import UUID
+
+import pytest
+from sqlmodel import col, select
+
+from common import clock
+from common.contracts.compliance import OrderHeld, OrderRouted, SourceComplianceChanged
+from common.jobs import OperationRun, Work
+from common.testing.plugin import Running
+from compliance_service import attesting, rerouting
+from compliance_service.testing import Merchant
+
+
+async def runs(running: Running, account_id: UUID) -> list[OperationRun]:
+    async with running.runtime.db.transaction() as session:
+        query = select(OperationRun).where(OperationRun.account_id == account_id).order_by(col(OperationRun.created_at))
+        return list((await session.exec(query)).all())
+
+
+@pytest.mark.row("D5")
+@pytest.mark.edge(24)
+async def test_switching_a_toggle_on_routes_what_it_held(merchant: Merchant) -> None:
+    source = await merchant.source("Nordlager", {"A": 5}, attested=False)
+    await merchant.deliver(merchant.order("O-1", {"A": 2}), merchant.order("O-2", {"A": 1}))
+    held = await merchant.decisions()
+    assert [d.code for d in held if isinstance(d, OrderHeld)] == ["none_compliant", "none_compliant"]
+
+    await merchant.attest(source)
+    await merchant.run_jobs()
+
+    for order_id in ("O-1", "O-2"):
+        first, second = await merchant.decisions(order_id)
+        assert isinstance(second, OrderRouted)
+        assert (first.decision_version, second.decision_version) == (1, 2)
+        assert second.allocations[0].attestation_version == 1
+    assert await merchant.available(source) == {"A": 2}
+
+
+@pytest.mark.row("D5")
+@pytest.mark.edge(24)
+async def test_a_route_withdrawn_because_the_toggle_went_off_is_held_with_the_source_named(merchant: Merchant) -> None:
+    source = await merchant.source("Nordlager", {"A": 5})
+    await merchant.deliver(merchant.order("O-1", {"A": 2}))
+
+    await merchant.withdraw_attestation(source)
+    await merchant.deliver(merchant.withdrawn("O-1", 1))
+
+    _, held = await merchant.decisions()
+    assert isinstance(held, OrderHeld)
+    assert (held.code, held.decision_version) == ("none_compliant", 2)
+    assert "Nordlager" in held.detail
+    assert await merchant.available(source) == {"A": 5}
+    changes = [e for e in await merchant.announced() if isinstance(e, SourceComplianceChanged)]
+    assert [(c.compliant, c.attestation_version, c.source_name) for c in changes] == [
+        (True, 1, "Nordlager"),
+        (False, 2, "Nordlager"),
+    ]
+
+    await merchant.attest(source)
+    await merchant.run_jobs()
+    assert isinstance((await merchant.decisions())[-1], OrderRouted)
+
+
+@pytest.mark.row("D5")
+async def test_a_restock_routes_the_orders_that_wait_for_it(merchant: Merchant) -> None:
+    source = await merchant.source("One", {"A": 1})
+    await merchant.deliver(merchant.order("O-1", {"A": 2}))
+
+    await merchant.restock(source, {"A": 3})
+    await merchant.run_jobs()
+
+    assert isinstance((await merchant.decisions())[-1], OrderRouted)
+    assert await merchant.available(source) == {"A": 1}
+
+
+async def test_a_restock_that_no_held_order_waits_for_starts_no_run(merchant: Merchant, running: Running) -> None:
+    source = await merchant.source("One", {"A": 1})
+    await merchant.deliver(merchant.order("O-1", {"A": 2}))
+
+    await merchant.restock(source, {"B": 3})
+
+    assert await runs(running, merchant.account_id) == []
+
+
+async def test_many_restocks_wait_in_one_run(merchant: Merchant, running: Running) -> None:
+    source = await merchant.source("One", {"A": 1}, attested=False)
+    await merchant.deliver(merchant.order("O-1", {"A": 20}))
+
+    for quantity in (2, 3, 4):
+        await merchant.restock(source, {"A": quantity})
+
+    assert len(await runs(running, merchant.account_id)) == 1
+
+
+async def test_a_change_during_a_run_starts_another_one(merchant: Merchant, running: Running) -> None:
+    await merchant.deliver(merchant.order("O-1", {"A": 2}))
+    async with running.runtime.db.transaction() as session:
+        await rerouting.request_reroute(session, merchant.account_id, requested_by="test")
+    claimed = await running.runtime.worker()._claim()
+    assert claimed is not None
+
+    async with running.runtime.db.transaction() as session:
+        await rerouting.request_reroute(session, merchant.account_id, requested_by="test")
+
+    assert [run.status for run in await runs(running, merchant.account_id)] == ["running", "queued"]
+
+
+async def test_a_hold_that_stays_the_same_is_not_announced_again(merchant: Merchant, running: Running) -> None:
+    source = await merchant.source("One", {"A": 1})
+    await merchant.deliver(merchant.order("O-1", {"A": 5}))
+
+    await merchant.restock(source, {"A": 2})
+    await merchant.run_jobs()
+
+    assert len(await merchant.decisions()) == 1
+    (run,) = await runs(running, merchant.account_id)
+    assert (run.requested_by, run.status, run.counts) == (
+        "restock",
+        "succeeded",
+        {"decided": 1, "routed": 0, "still_held": 1},
+    )
+
+
+@pytest.mark.row("D4")
+async def test_a_new_routing_group_routes_what_the_old_one_held(merchant: Merchant, channel: UUID) -> None:
+    await merchant.source("One", {"A": 1})
+    await merchant.source("Two", {"A": 1})
+    await merchant.call("PUT", f"/v1/channels/{channel}/routing-group", json={"allow_split": False})
+    await merchant.deliver(merchant.order("O-1", {"A": 2}, channel_id=channel))
+
+    await merchant.call("PUT", f"/v1/channels/{channel}/routing-group", json={"allow_split": True})
+    await merchant.run_jobs()
+
+    first, second = await merchant.decisions()
+    assert isinstance(first, OrderHeld)
+    assert first.code == "rule_not_satisfiable"
+    assert isinstance(second, OrderRouted)
+    assert len(second.allocations) == 2
+
+
+@pytest.mark.row("D5")
+@pytest.mark.fault("F1")
+async def test_a_run_that_dies_between_two_pages_is_finished_by_the_next_worker(
+    merchant: Merchant, running: Running
+) -> None:
+    source = await merchant.source("One", {"A": 500}, attested=False)
+    orders = [merchant.order(f"O-{n}", {"A": 1}) for n in range(rerouting.PAGE + 50)]
+    await merchant.deliver(*orders)
+    await merchant.attest(source)
+    db = running.runtime.db
+    work = await running.runtime.worker()._claim()
+    assert work is not None
+
+    class Killed(BaseException):
+        """The process dies: nothing catches it."""
+
+    class DyingAfterOnePage(Work):
+        def count(self, name: str, by: int = 1) -> None:
+            raise Killed
+
+    with pytest.raises(Killed):
+        await rerouting.reroute(db, DyingAfterOnePage(**vars(work)))
+    assert sum(isinstance(d, OrderRouted) for d in await merchant.decisions()) == rerouting.PAGE
+    async with db.transaction() as session:
+        run = await session.get_one(OperationRun, work.id)
+        run.heartbeat_at = datetime.now(UTC) - timedelta(minutes=1)
+
+    await merchant.run_jobs()
+
+    decisions = await merchant.decisions()
+    assert sum(isinstance(d, OrderRouted) for d in decisions) == len(orders)
+    assert sum(isinstance(d, OrderHeld) for d in decisions) == len(orders)
+    assert await merchant.available(source) == {"A": 250}
+
+
+@pytest.mark.row("D2")
+async def test_an_attestation_that_runs_out_switches_the_toggle_off(merchant: Merchant, running: Running) -> None:
+    source = await merchant.source("One", {"A": 5}, attested=False)
+    soon = clock.now() + timedelta(milliseconds=100)
+    await merchant.attest(source, expires_at=soon.isoformat())
+    while clock.now() <= soon:
+        await merchant.call("GET", f"/v1/sources/{source}")
+
+    await merchant.deliver(merchant.order("O-1", {"A": 1}))
+    expired = await attesting.expire_due(running.runtime.db)
+    again = await attesting.expire_due(running.runtime.db)
+
+    assert (expired, again) == (1, 0)
+    (held,) = await merchant.decisions()
+    assert isinstance(held, OrderHeld)
+    assert held.code == "none_compliant"
+    history = (await merchant.call("GET", f"/v1/sources/{source}/attestations"))["items"]
+    assert [(entry["version"], entry["action"]) for entry in history] == [(2, "expired"), (1, "given")]
+    changes = [e for e in await merchant.announced() if isinstance(e, SourceComplianceChanged)]
+    assert [(c.compliant, c.attestation_version) for c in changes] == [(True, 1), (False, 2)]
+
+
+@pytest.mark.edge(22)
+async def test_one_accounts_toggle_decides_nothing_of_another(new_merchant: Callable[[], Merchant]) -> None:
+    one, other = new_merchant(), new_merchant()
+    source = await one.source("One", {"A": 5}, attested=False)
+    await other.source("One", {"A": 5}, attested=False)
+    await one.deliver(one.order("O-1", {"A": 1}), other.order("O-1", {"A": 1}))
+
+    await one.attest(source)
+    await one.run_jobs()
+
+    assert len(await one.decisions()) == 2
+    assert len(await other.decisions()) == 1

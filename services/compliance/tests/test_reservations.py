@@ -1,0 +1,179 @@
+"""Reserved stock ends once: shipped, released, refused or killed; and a later count never counts it twice."""
+
+from datetime import timedelta
+from uuid import UUID, uuid4
+
+import pytest
+
+from common import clock
+from common.contracts.compliance import OrderHeld, OrderRouted
+from compliance_service.testing import Merchant
+
+
+async def routed(merchant: Merchant, lines: dict[str, int]) -> OrderRouted:
+    await merchant.deliver(merchant.order("O-1", lines))
+    decision = (await merchant.decisions())[-1]
+    assert isinstance(decision, OrderRouted)
+    return decision
+
+
+@pytest.mark.row("D1")
+async def test_shipped_units_stay_gone_until_a_later_count_knows_of_them(merchant: Merchant) -> None:
+    source = await merchant.source("One", {"A": 5})
+    await routed(merchant, {"A": 2})
+    assert await merchant.available(source) == {"A": 3}
+
+    shipped = merchant.shipped("O-1", [("O-1-0", "A", 2)], source_id=source, decision_version=1)
+    await merchant.deliver(shipped)
+    await merchant.deliver(shipped)
+    assert await merchant.available(source) == {"A": 3}
+
+    await merchant.restock(source, {"A": 3}, as_of=clock.now())
+    assert await merchant.available(source) == {"A": 3}
+
+
+@pytest.mark.row("D1")
+async def test_a_count_does_not_free_units_that_are_still_promised(merchant: Merchant) -> None:
+    source = await merchant.source("One", {"A": 5})
+    await routed(merchant, {"A": 2})
+
+    await merchant.restock(source, {"A": 4})
+
+    assert await merchant.available(source) == {"A": 2}
+
+
+async def test_a_count_from_before_a_parcel_left_does_not_give_its_units_back(merchant: Merchant) -> None:
+    source = await merchant.source("One", {"A": 5})
+    counted_at = clock.now()
+    await routed(merchant, {"A": 2})
+    await merchant.deliver(merchant.shipped("O-1", [("O-1-0", "A", 2)], source_id=source, decision_version=1))
+
+    await merchant.restock(source, {"A": 5}, as_of=counted_at)
+
+    assert await merchant.available(source) == {"A": 3}
+
+
+@pytest.mark.edge(12)
+async def test_parcels_of_one_line_are_counted_one_by_one(merchant: Merchant) -> None:
+    source = await merchant.source("One", {"A": 5})
+    await routed(merchant, {"A": 3})
+
+    for units in (1, 2):
+        await merchant.deliver(merchant.shipped("O-1", [("O-1-0", "A", units)], source_id=source, decision_version=1))
+    await merchant.deliver(merchant.withdrawn("O-1", 1))
+    await merchant.deliver(merchant.changed("O-1", {"A": 3}, 2, status="SHIPPED"))
+
+    assert await merchant.available(source) == {"A": 2}
+    assert len(await merchant.decisions()) == 1
+
+
+async def test_a_withdrawn_version_frees_only_its_own_stock(merchant: Merchant) -> None:
+    source = await merchant.source("One", {"A": 5})
+    await routed(merchant, {"A": 2})
+    await merchant.deliver(merchant.withdrawn("O-1", 1, "outdated"))
+    assert [d.decision_version for d in await merchant.decisions()] == [1, 2]
+
+    await merchant.deliver(merchant.withdrawn("O-1", 1, "outdated"))
+
+    assert await merchant.available(source) == {"A": 3}
+    assert len(await merchant.decisions()) == 2
+
+
+@pytest.mark.row("D4")
+async def test_what_a_source_refuses_to_fill_goes_to_another_and_never_back(merchant: Merchant) -> None:
+    first = await merchant.source("First", {"A": 5}, priority=1)
+    second = await merchant.source("Second", {"A": 5}, priority=2)
+    await routed(merchant, {"A": 2})
+
+    await merchant.deliver(merchant.refused("O-1", first, 1, "fill"))
+    decision = (await merchant.decisions())[-1]
+    assert isinstance(decision, OrderRouted)
+    assert [a.source_id for a in decision.allocations] == [second]
+    assert await merchant.available(first) == {"A": 5}
+
+    await merchant.deliver(merchant.refused("O-1", second, 2, "fill"))
+    held = (await merchant.decisions())[-1]
+    assert isinstance(held, OrderHeld)
+    assert held.code == "rule_not_satisfiable"
+    assert {r.code for r in held.rejected} == {"refused"}
+
+
+async def test_a_refused_part_of_a_split_order_is_the_only_part_that_is_routed_again(merchant: Merchant) -> None:
+    one = await merchant.source("One", {"A": 1})
+    two = await merchant.source("Two", {"B": 1})
+    await routed(merchant, {"A": 1, "B": 1})
+    three = await merchant.source("Three", {"A": 1, "B": 1})
+
+    await merchant.deliver(merchant.refused("O-1", two, 1, "fill"))
+
+    decision = (await merchant.decisions())[-1]
+    assert isinstance(decision, OrderRouted)
+    assert [(a.source_id, [line.sku for line in a.lines]) for a in decision.allocations] == [(three, ["B"])]
+    assert await merchant.available(one) == {"A": 0}
+
+
+async def test_killed_units_are_asked_of_nobody_else(merchant: Merchant) -> None:
+    first = await merchant.source("First", {"A": 5}, priority=1)
+    await merchant.source("Second", {"A": 5}, priority=2)
+    await routed(merchant, {"A": 2})
+
+    await merchant.deliver(merchant.refused("O-1", first, 1, "kill"))
+
+    assert len(await merchant.decisions()) == 1
+    assert await merchant.available(first) == {"A": 5}
+
+
+async def test_a_parcel_from_another_source_than_planned_moves_the_promise(merchant: Merchant) -> None:
+    planned = await merchant.source("Planned", {"A": 5}, priority=1)
+    actual = await merchant.source("Actual", {"A": 5}, priority=2)
+    await routed(merchant, {"A": 2})
+
+    await merchant.deliver(merchant.shipped("O-1", [("O-1-0", "A", 2)], source_id=actual, decision_version=None))
+
+    assert await merchant.available(planned) == {"A": 5}
+    assert await merchant.available(actual) == {"A": 3}
+
+
+async def test_a_closed_order_keeps_nothing_reserved(merchant: Merchant) -> None:
+    source = await merchant.source("One", {"A": 5})
+    await routed(merchant, {"A": 2})
+
+    await merchant.deliver(merchant.changed("O-1", {"A": 2}, 2, status="SHIPPED"))
+    assert await merchant.available(source) == {"A": 5}
+
+    await merchant.deliver(merchant.shipped("O-1", [("O-1-0", "A", 2)], source_id=source, decision_version=1))
+    assert await merchant.available(source) == {"A": 3}
+
+
+async def test_a_line_added_to_a_routed_order_is_routed_beside_the_others(merchant: Merchant) -> None:
+    source = await merchant.source("One", {"A": 5, "B": 5})
+    await routed(merchant, {"A": 2})
+
+    await merchant.deliver(merchant.changed("O-1", {"A": 2, "B": 1}, 2))
+
+    decision = (await merchant.decisions())[-1]
+    assert isinstance(decision, OrderRouted)
+    assert [line.sku for a in decision.allocations for line in a.lines] == ["B"]
+    assert await merchant.available(source) == {"A": 3, "B": 4}
+
+
+@pytest.mark.fault("F8")
+async def test_news_of_an_order_never_seen_is_passed_by(merchant: Merchant) -> None:
+    source: UUID = await merchant.source("One", {"A": 5})
+
+    await merchant.deliver(
+        merchant.withdrawn("O-9", 1),
+        merchant.shipped("O-9", [("O-9-0", "A", 2)], source_id=source, decision_version=1, shipment_id=uuid4()),
+    )
+
+    assert await merchant.available(source) == {"A": 5}
+    assert await merchant.decisions() == []
+
+
+async def test_stock_counted_in_the_far_future_is_refused(merchant: Merchant) -> None:
+    source = await merchant.source("One", {"A": 5})
+
+    answer = await merchant.restock(source, {"A": 9}, as_of=clock.now() + timedelta(days=1))
+
+    assert [error["code"] for error in answer["errors"]] == ["as_of_in_future"]
+    assert await merchant.available(source) == {"A": 5}

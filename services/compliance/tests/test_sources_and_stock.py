@@ -1,0 +1,246 @@
+"""Sources and what they have, through the API, CSV files and events."""
+
+from collections.abc import AsyncIterator, Callable
+from datetime import timedelta
+from decimal import Decimal
+from uuid import UUID, uuid4
+
+import pytest
+
+from common import clock
+from common.contracts.event import Money
+from common.contracts.inventory import SourceInventoryChanged
+from compliance_service.testing import Merchant
+
+ODD_SKUS = ["A/B", "A%2FB", "a b", "007", "O'Brien", "Ünï+&", "sku", "SKU", "\u2028line", "日本"]
+
+
+def stock_event(
+    merchant: Merchant, source_id: UUID, sku: str, quantity: int, **fields: object
+) -> SourceInventoryChanged:
+    facts = {"account_id": merchant.account_id, "source_id": source_id, "sku": sku, "quantity": quantity}
+    return SourceInventoryChanged.model_validate(facts | {"as_of": clock.now()} | fields)
+
+
+@pytest.mark.row("D1")
+async def test_a_source_is_made_once_listed_and_edited(merchant: Merchant) -> None:
+    body = {"name": "Nordlager", "kind": "3pl", "priority": 5, "shipping_policies": ["Standard"]}
+    first = await merchant.call("POST", "/v1/sources", json=body, headers={"Idempotency-Key": "k"})
+    again = await merchant.call("POST", "/v1/sources", json=body, headers={"Idempotency-Key": "k"})
+    assert again == first
+    assert first["compliant"] is False
+
+    await merchant.call("PATCH", f"/v1/sources/{first['id']}", json={"enabled": False})
+
+    page = await merchant.call("GET", "/v1/sources")
+    assert [(s["name"], s["enabled"], s["shipping_policies"]) for s in page["items"]] == [
+        ("Nordlager", False, ["Standard"])
+    ]
+
+
+async def test_sources_come_in_pages(merchant: Merchant) -> None:
+    for name in ("C", "A", "B"):
+        await merchant.source(name, attested=False)
+
+    first = await merchant.call("GET", "/v1/sources?limit=2")
+    second = await merchant.call("GET", "/v1/sources", params={"limit": 2, "cursor": first["next_cursor"]})
+
+    assert [s["name"] for s in first["items"] + second["items"]] == ["A", "B", "C"]
+    assert second["next_cursor"] is None
+
+
+async def test_a_name_that_another_source_has_is_refused(merchant: Merchant) -> None:
+    await merchant.source("One", attested=False)
+    problem = await merchant.call("POST", "/v1/sources", expect=409, json={"name": "One", "kind": "supplier"})
+    assert problem["type"] == "/problems/source-name-taken"
+
+
+@pytest.mark.row("D1")
+@pytest.mark.edge(16)
+async def test_skus_are_kept_byte_for_byte_and_looked_up_so(merchant: Merchant) -> None:
+    source = await merchant.source("One", {sku: n for n, sku in enumerate(ODD_SKUS, 1)}, attested=False)
+
+    assert await merchant.available(source) == {sku: n for n, sku in enumerate(ODD_SKUS, 1)}
+    answer = await merchant.call("POST", "/v1/inventory/lookup", json={"skus": [*ODD_SKUS, "Sku", "no\x00"]})
+    assert [found["sku"] for found in answer["found"]] == ODD_SKUS
+    assert answer["missing"] == ["Sku", "no\x00"]
+
+
+@pytest.mark.row("B13")
+async def test_a_lookup_says_which_skus_exist_at_which_sources(merchant: Merchant) -> None:
+    one = await merchant.source("One", {"A": 2}, priority=1)
+    two = await merchant.source("Two", {"A": 3, "B": 0}, priority=2)
+
+    answer = await merchant.call("POST", "/v1/inventory/lookup", json={"skus": ["B", "A", "X"]})
+
+    assert answer["missing"] == ["X"]
+    assert [(f["sku"], [(s["source_id"], s["quantity"]) for s in f["sources"]]) for f in answer["found"]] == [
+        ("B", [(str(two), 0)]),
+        ("A", [(str(one), 2), (str(two), 3)]),
+    ]
+
+
+@pytest.mark.row("D1")
+async def test_a_bad_row_never_takes_the_good_ones_with_it(merchant: Merchant) -> None:
+    source = await merchant.source("One", attested=False)
+    rows = [
+        {"sku": "good", "quantity": 1, "cost": {"amount": "1.50", "currency": "USD"}},
+        {"sku": "below zero", "quantity": -1},
+        {"sku": "", "quantity": 1},
+        {"sku": "x" * 41, "quantity": 1},
+        {"sku": "decimals", "quantity": 1, "cost": {"amount": "1.505", "currency": "USD"}},
+        {"sku": "yen", "quantity": 1, "cost": {"amount": "1.5", "currency": "JPY"}},
+        {"sku": "money", "quantity": 1, "cost": {"amount": "1", "currency": "XXY"}},
+        {"sku": "huge", "quantity": 1, "cost": {"amount": "1e999", "currency": "USD"}},
+        {"sku": "typo", "quantity": 1, "colour": "red"},
+        {"sku": "naive", "quantity": 1, "as_of": "2026-01-01T00:00:00"},
+        {"sku": "also good", "quantity": 2},
+        {"quantity": 2},
+    ]
+
+    answer = await merchant.call("PUT", f"/v1/sources/{source}/inventory", json={"rows": rows})
+
+    assert (answer["created"], answer["updated"], answer["failed"]) == (2, 0, 10)
+    assert [(error["row"], error["code"]) for error in answer["errors"]] == [
+        (1, "quantity_invalid"),
+        (2, "sku_invalid"),
+        (3, "sku_invalid"),
+        (4, "cost_invalid"),
+        (5, "cost_invalid"),
+        (6, "cost_invalid"),
+        (7, "cost_invalid"),
+        (8, "unknown_field"),
+        (9, "as_of_invalid"),
+        (11, "sku_invalid"),
+    ]
+    assert all(error["what"] and error["fix"] for error in answer["errors"])
+    assert await merchant.available(source) == {"good": 1, "also good": 2}
+
+
+@pytest.mark.row("D1")
+@pytest.mark.fault("F8")
+async def test_the_newest_count_wins_whatever_the_order_of_arrival(merchant: Merchant) -> None:
+    source = await merchant.source("One", attested=False)
+    noon = clock.now() - timedelta(hours=1)
+    newer = stock_event(merchant, source, "A", 7, as_of=noon)
+    older = stock_event(merchant, source, "A", 9, as_of=noon - timedelta(minutes=1))
+
+    await merchant.deliver(newer)
+    await merchant.deliver(older)
+    answer = await merchant.restock(source, {"A": 8}, as_of=noon - timedelta(seconds=1))
+
+    assert (answer["created"], answer["updated"], answer["outdated"]) == (0, 0, 1)
+    assert await merchant.available(source) == {"A": 7}
+
+
+async def test_a_count_without_cost_keeps_the_known_cost(merchant: Merchant) -> None:
+    source = await merchant.source("One", {"A": 1}, cost="2.50", attested=False)
+
+    await merchant.deliver(stock_event(merchant, source, "A", 4))
+
+    (item,) = (await merchant.call("GET", f"/v1/sources/{source}/inventory"))["items"]
+    assert (item["quantity"], Decimal(item["cost"]["amount"]), item["cost"]["currency"]) == (4, Decimal("2.5"), "USD")
+
+
+@pytest.mark.row("D1")
+@pytest.mark.edge(22)
+async def test_a_count_that_cannot_be_taken_is_kept_with_the_reason_and_stops_nothing(
+    new_merchant: Callable[[], Merchant],
+) -> None:
+    merchant, other = new_merchant(), new_merchant()
+    source = await merchant.source("One", attested=False)
+    foreign = await other.source("Theirs", attested=False)
+
+    await merchant.deliver(
+        stock_event(merchant, uuid4(), "A", 1),
+        stock_event(merchant, foreign, "B", 1),
+        stock_event(merchant, source, "no\x00", 1),
+        stock_event(merchant, source, "C", 1, as_of=clock.now() + timedelta(days=400)),
+        stock_event(merchant, source, "D", 1, cost=Money(amount=Decimal("1.001"), currency="EUR")),
+        stock_event(merchant, source, "E", 1),
+    )
+
+    rejections = (await merchant.call("GET", "/v1/inventory/rejections"))["items"]
+    assert [(r["sku"], r["code"]) for r in reversed(rejections)] == [
+        ("A", "unknown_source"),
+        ("B", "unknown_source"),
+        ("no", "sku_invalid"),  # shown without the character that no text column can hold
+        ("C", "as_of_in_future"),
+        ("D", "cost_invalid"),
+    ]
+    assert await merchant.available(source) == {"E": 1}
+    assert await other.available(foreign) == {}
+    assert (await other.call("GET", "/v1/inventory/rejections"))["items"] == []
+
+
+@pytest.mark.row("D1")
+async def test_a_csv_file_is_stored_while_it_arrives(merchant: Merchant) -> None:
+    source = await merchant.source("One", attested=False)
+    rows = [f"SKU-{n},{n},1.25,USD" for n in range(4500)]
+    rows[17] = "SKU-17,many,1.25,USD"
+    rows[18] = '"quoted, with ""comma""",3,,'
+    rows[19] = "too,few"
+    content = "\ufeff" + "\r\n".join(["sku,quantity,cost,currency", *rows])
+
+    async def chunks() -> AsyncIterator[bytes]:
+        encoded = content.encode()
+        for start in range(0, len(encoded), 4099):
+            yield encoded[start : start + 4099]
+
+    answer = await merchant.call(
+        "POST", f"/v1/sources/{source}/inventory/csv", content=chunks(), headers={"content-type": "text/csv"}
+    )
+
+    assert (answer["created"], answer["failed"]) == (4498, 2)
+    assert [(e["row"], e["sku"], e["code"]) for e in answer["errors"]] == [
+        (17, "SKU-17", "quantity_invalid"),
+        (19, "too", "wrong_width"),
+    ]
+    found = await merchant.call("POST", "/v1/inventory/lookup", json={"skus": ['quoted, with "comma"', "SKU-4499"]})
+    assert [f["sources"][0]["quantity"] for f in found["found"]] == [3, 4499]
+
+
+@pytest.mark.parametrize(
+    ("content", "why"),
+    [
+        (b"", "empty"),
+        (b"name,amount\nA,1\n", "header"),
+        (b"sku,quantity\nA,\xff\n", "UTF-8"),
+        (b'sku,quantity\n"A,1\n', "quote"),
+    ],
+)
+async def test_what_is_no_csv_of_ours_is_refused_with_the_reason(merchant: Merchant, content: bytes, why: str) -> None:
+    source = await merchant.source("One", attested=False)
+    problem = await merchant.call(
+        "POST",
+        f"/v1/sources/{source}/inventory/csv",
+        expect=400,
+        content=content,
+        headers={"content-type": "text/csv"},
+    )
+    assert problem["type"] == "/problems/csv-unreadable"
+    assert why in problem["detail"]
+    assert problem["fix"]
+
+
+@pytest.mark.edge(22)
+async def test_another_accounts_source_does_not_exist(new_merchant: Callable[[], Merchant]) -> None:
+    merchant, other = new_merchant(), new_merchant()
+    source = await merchant.source("One", {"A": 1})
+    path = f"/v1/sources/{source}"
+    rows = {"rows": [{"sku": "A", "quantity": 0}]}
+    given = {"agreement_version": "1", "attested_by": "x"}
+
+    await other.call("GET", path, expect=404)
+    await other.call("PATCH", path, expect=404, json={"enabled": False})
+    await other.call("PUT", f"{path}/inventory", expect=404, json=rows)
+    await other.call("GET", f"{path}/inventory", expect=404)
+    await other.call("PUT", f"{path}/attestation", expect=404, json=given)
+    await other.call("DELETE", f"{path}/attestation", expect=404, json={"withdrawn_by": "x"})
+    await other.call("GET", f"{path}/attestations", expect=404)
+    await other.call(
+        "POST", f"{path}/inventory/csv", expect=404, content=b"sku,quantity\n", headers={"content-type": "text/csv"}
+    )
+    assert (await other.call("GET", "/v1/sources"))["items"] == []
+    assert (await other.call("POST", "/v1/inventory/lookup", json={"skus": ["A"]}))["missing"] == ["A"]
+    assert await merchant.available(source) == {"A": 1}

@@ -1,0 +1,319 @@
+"""Sync Orders: each shipment becomes a package at Amazon, and is confirmed only when Amazon shows it."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from uuid import UUID
+
+import structlog
+from prometheus_client import Counter
+from sqlmodel import col, select
+from sqlmodel.ext.asyncio.session import AsyncSession
+
+from common import clock
+from common.amazon.client import AmazonClient, Seller
+from common.amazon.errors import InvalidInput, NotFound, OutcomeUnknown, Throttled, Unavailable
+from common.amazon.order import OrderPackage
+from common.amazon.orders import ConfirmShipmentOrderItem, PackageDetail, confirm_shipment, get_order
+from common.contracts.orders import TrackingConfirmed
+from common.db import Database
+from common.jobs import Work
+from common.outbox import publish
+from orders_service import carriers
+from orders_service.asking import amazon_errors_end_the_run, seller_of
+from orders_service.fulfilling import reference_of
+from orders_service.models import Order, Shipment
+from orders_service.order_state import CANCELLED
+from orders_service.shipping import (
+    CONFIRMED,
+    CONFLICT,
+    QUEUED,
+    SENDING,
+    UNVERIFIED,
+    WAITING,
+    apply_waiting,
+    own_methods,
+    reject,
+)
+
+log = structlog.get_logger()
+
+WAITS_AT_MOST = timedelta(minutes=15)
+# A package that Amazon took and never showed is sent again, as the same package, so many times before people are asked.
+MOST_SENDINGS = 3
+
+alarms = Counter("entrepot_shipment_alarms_total", "Shipments that need a person", ["code"])
+
+
+@dataclass(frozen=True, slots=True)
+class _Due:
+    order_id: UUID
+    amazon_order_id: str
+    marketplace_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class _Parcel:
+    shipment_id: UUID
+    package: PackageDetail
+
+
+class SyncOrders:
+    """The runner of `sync_orders`. Every step is committed before Amazon is called and after it answered."""
+
+    def __init__(self, db: Database, amazon: AmazonClient, read_back_delays: Sequence[float]) -> None:
+        self._db = db
+        self._amazon = amazon
+        self._delays = [timedelta(seconds=seconds) for seconds in read_back_delays]
+
+    async def __call__(self, work: Work) -> None:
+        async with self._db.transaction() as session:
+            await work.hold(session)
+            seller = await seller_of(session, work)
+            applied = await apply_waiting(session, seller.account_id, seller.selling_partner_id)
+            await _alarm_waiting(session, work, seller)
+        if applied:
+            work.count("applied", applied)
+        begun = clock.now()
+        with amazon_errors_end_the_run():
+            while due := await self._next(work, begun):
+                await self._settle(work, seller, due, begun)
+
+    async def _next(self, work: Work, begun: datetime) -> _Due | None:
+        """The order with a shipment to send or to look for; the earliest to ship comes first."""
+        query = (
+            select(Order.id, Order.amazon_order_id, Order.marketplace_id)
+            .join(Shipment, col(Shipment.order_id) == col(Order.id))
+            .where(
+                Order.connection_id == work.connection_id,
+                col(Shipment.status).in_((QUEUED, SENDING, UNVERIFIED)),
+                col(Shipment.next_attempt_at) <= begun,
+            )
+            .order_by(col(Order.ship_by).nulls_last(), col(Shipment.created_at))
+            .limit(1)
+        )
+        async with self._db.transaction() as session:
+            row = (await session.exec(query)).first()
+        return _Due(*row) if row else None
+
+    async def _settle(self, work: Work, seller: Seller, due: _Due, begun: datetime) -> None:
+        """Looks for what was sent, then sends what is queued; each package is one call."""
+        if await self._has_sent(due, begun):
+            await self._look(work, seller, due)
+        while parcel := await self._prepare(work, due):
+            await self._send(work, seller, due, parcel)
+
+    async def _has_sent(self, due: _Due, begun: datetime) -> bool:
+        query = select(Shipment.id).where(
+            Shipment.order_id == due.order_id,
+            col(Shipment.status).in_((SENDING, UNVERIFIED)),
+            col(Shipment.next_attempt_at) <= begun,
+        )
+        async with self._db.transaction() as session:
+            return (await session.exec(query.limit(1))).first() is not None
+
+    async def _look(self, work: Work, seller: Seller, due: _Due) -> None:
+        """One getOrder answers for all packages of the order."""
+        packages = await self._packages(seller, due)
+        async with self._db.transaction() as session:
+            await work.hold(session)
+            stored, shipments = await _lock(session, due.order_id, (SENDING, UNVERIFIED))
+            for shipment in shipments:
+                if package := _shown(shipment, packages):
+                    await _confirm(session, stored, shipment, package)
+                    work.count("confirmed")
+                else:
+                    self._not_shown(work, stored, shipment)
+                session.add(shipment)
+
+    async def _packages(self, seller: Seller, due: _Due) -> tuple[OrderPackage, ...]:
+        try:
+            answer = await get_order(self._amazon, seller, due.amazon_order_id, included_data=("PACKAGES",))
+        except (NotFound, InvalidInput):
+            # One order that Amazon will not show must not keep the others from being confirmed.
+            return ()
+        return answer.packages
+
+    def _not_shown(self, work: Work, order: Order, shipment: Shipment) -> None:
+        """A lost answer is sent again at once; an accepted package is given time, then sent again, then alarmed."""
+        if shipment.status == SENDING:
+            shipment.status, shipment.next_attempt_at = QUEUED, clock.now()
+            return
+        if shipment.next_attempt_at is None or shipment.next_attempt_at > clock.now():
+            return
+        shipment.looks += 1
+        if shipment.looks < len(self._delays):
+            shipment.next_attempt_at = clock.now() + self._delays[shipment.looks]
+        elif shipment.attempts < MOST_SENDINGS:
+            shipment.status, shipment.looks, shipment.next_attempt_at = QUEUED, 0, clock.now()
+        else:
+            shipment.next_attempt_at = None
+            shipment.error_code = "not_visible"
+            shipment.error_detail = "Amazon accepted the package and does not show it; edit the shipment to try again"
+            _alarm(work, shipment, order.amazon_order_id)
+
+    async def _prepare(self, work: Work, due: _Due) -> _Parcel | None:
+        """Claims the next queued shipment: its package reference is committed before the first call."""
+        async with self._db.transaction() as session:
+            await work.hold(session)
+            order, shipments = await _lock(session, due.order_id, (QUEUED,))
+            for shipment in shipments:
+                if order.status == CANCELLED:
+                    await reject(session, order, shipment, "order_cancelled", "the order is cancelled")
+                    continue
+                methods = await own_methods(session, order.account_id)
+                checked = carriers.check(shipment.carrier, shipment.method, methods)
+                if isinstance(checked, carriers.Invalid):
+                    await reject(session, order, shipment, checked.code, checked.detail, checked.suggestion)
+                    continue
+                if shipment.package_reference_id is None:
+                    shipment.package_reference_id = order.next_package_reference
+                    order.next_package_reference += 1
+                shipment.status = SENDING
+                shipment.attempts += 1
+                shipment.next_attempt_at = clock.now() + self._delays[0]
+                session.add_all([order, shipment])
+                return _Parcel(shipment.id, _package(order, shipment, checked))
+        return None
+
+    async def _send(self, work: Work, seller: Seller, due: _Due, parcel: _Parcel) -> None:
+        try:
+            await confirm_shipment(
+                self._amazon, seller, due.amazon_order_id, parcel.package, marketplace_id=due.marketplace_id
+            )
+        except (OutcomeUnknown, Unavailable):
+            # It may have been carried out: the shipment stays `sending`, and is looked for before it is sent again.
+            work.count("outcome_unknown")
+        except Throttled:
+            await self._unsend(work, due, parcel)
+            raise
+        except (InvalidInput, NotFound) as refused:
+            await self._refused(work, seller, due, parcel, refused)
+        else:
+            work.count("sent")
+            await self._accepted(work, due, parcel)
+
+    async def _accepted(self, work: Work, due: _Due, parcel: _Parcel) -> None:
+        async with self._db.transaction() as session:
+            await work.hold(session)
+            _, (shipment,) = await _lock(session, due.order_id, (SENDING,), parcel.shipment_id)
+            shipment.status = UNVERIFIED
+            shipment.next_attempt_at = clock.now() + self._delays[0]
+            session.add(shipment)
+
+    async def _unsend(self, work: Work, due: _Due, parcel: _Parcel) -> None:
+        """The call was not made: nothing needs to be looked for."""
+        async with self._db.transaction() as session:
+            await work.hold(session)
+            _, (shipment,) = await _lock(session, due.order_id, (SENDING,), parcel.shipment_id)
+            shipment.status, shipment.attempts = QUEUED, shipment.attempts - 1
+            shipment.next_attempt_at = clock.now()
+            session.add(shipment)
+
+    async def _refused(
+        self, work: Work, seller: Seller, due: _Due, parcel: _Parcel, refused: InvalidInput | NotFound
+    ) -> None:
+        """Amazon's refusal lands on the shipment, in Amazon's words, unless it says what is already true (edge 14)."""
+        packages = await self._packages(seller, due)
+        async with self._db.transaction() as session:
+            await work.hold(session)
+            order, (shipment,) = await _lock(session, due.order_id, (SENDING,), parcel.shipment_id)
+            if package := _shown(shipment, packages):
+                await _confirm(session, order, shipment, package)
+                work.count("confirmed")
+            elif _is_already_fulfilled(refused):
+                detail = f"Amazon shows the order as shipped with other tracking: {_words(refused)}"
+                await reject(session, order, shipment, "already_fulfilled", detail, status=CONFLICT)
+                work.error("already_fulfilled", detail, amazon_order_id=due.amazon_order_id)
+            else:
+                code = refused.code or "refused"
+                await reject(session, order, shipment, code, _words(refused))
+                work.error(code, _words(refused), amazon_order_id=due.amazon_order_id)
+
+
+async def _lock(
+    session: AsyncSession, order_id: UUID, statuses: tuple[str, ...], shipment_id: UUID | None = None
+) -> tuple[Order, Sequence[Shipment]]:
+    """The order, then its shipments in these statuses (or only the one named), all locked."""
+    order = (await session.exec(select(Order).where(Order.id == order_id).with_for_update())).one()
+    query = select(Shipment).where(Shipment.order_id == order_id, col(Shipment.status).in_(statuses))
+    if shipment_id is not None:
+        query = query.where(Shipment.id == shipment_id)
+    query = query.order_by(col(Shipment.created_at), col(Shipment.id)).with_for_update()
+    return order, (await session.exec(query)).all()
+
+
+def _package(order: Order, shipment: Shipment, checked: carriers.Sendable) -> PackageDetail:
+    return PackageDetail(
+        package_reference_id=str(shipment.package_reference_id),
+        carrier_code=checked.carrier_code,
+        carrier_name=checked.carrier_name,
+        shipping_method=checked.shipping_method,
+        tracking_number=shipment.tracking_number,
+        # Not in the future and not before the order (FACTS 8.4.5), whatever the source's clock says.
+        ship_date=max(order.purchased_at + timedelta(seconds=1), min(shipment.shipped_at, clock.now())),
+        order_items=tuple(
+            ConfirmShipmentOrderItem(order_item_id=line["order_item_id"], quantity=line["quantity"])
+            for line in shipment.lines
+        ),
+    )
+
+
+def _shown(shipment: Shipment, packages: Sequence[OrderPackage]) -> OrderPackage | None:
+    """The package at Amazon that is this shipment: of this tracking number, with exactly these items."""
+    items = {line["order_item_id"]: line["quantity"] for line in shipment.lines}
+    for package in packages:
+        held = {item.order_item_id: item.quantity for item in package.package_items}
+        if package.tracking_number == shipment.tracking_number and held in (items, {}):
+            return package
+    return None
+
+
+def _is_already_fulfilled(refused: InvalidInput | NotFound) -> bool:
+    if not isinstance(refused, InvalidInput):
+        return False
+    told = f"{refused.code} {refused.message}".casefold()
+    return "packagetoupdatenotfound" in told or "package to update" in told or "already" in told
+
+
+def _words(refused: InvalidInput | NotFound) -> str:
+    if isinstance(refused, NotFound):
+        return "Amazon does not know the order"
+    return " ".join(part for part in (refused.message, refused.details) if part) or "Amazon gives no reason"
+
+
+async def _confirm(session: AsyncSession, order: Order, shipment: Shipment, package: OrderPackage) -> None:
+    shipment.status, shipment.confirmed_at, shipment.next_attempt_at = CONFIRMED, clock.now(), None
+    shipment.error_code, shipment.error_detail, shipment.suggestion = None, None, None
+    session.add(shipment)
+    confirmed = TrackingConfirmed(
+        **reference_of(order),
+        shipment_id=shipment.id,
+        package_reference_id=package.package_reference_id,
+        carrier=package.carrier or shipment.carrier,
+    )
+    await publish(session, confirmed)
+
+
+async def _alarm_waiting(session: AsyncSession, work: Work, seller: Seller) -> None:
+    """A shipment whose order does not come is never dropped, but somebody should know (F8)."""
+    query = select(Shipment).where(
+        Shipment.account_id == seller.account_id,
+        Shipment.selling_partner_id == seller.selling_partner_id,
+        Shipment.status == WAITING,
+        col(Shipment.created_at) < clock.now() - WAITS_AT_MOST,
+        col(Shipment.alarmed_at).is_(None),
+    )
+    for shipment in (await session.exec(query)).all():
+        shipment.error_code = "order_unknown"
+        shipment.error_detail = "the order has not been imported; ask why at .../orders/{amazon_order_id}/explain"
+        _alarm(work, shipment, shipment.amazon_order_id)
+        session.add(shipment)
+
+
+def _alarm(work: Work, shipment: Shipment, amazon_order_id: str) -> None:
+    shipment.alarmed_at = clock.now()
+    code = shipment.error_code or "unknown"
+    alarms.labels(code).inc()
+    log.error("shipment_needs_a_person", shipment_id=str(shipment.id), error_code=code)
+    work.error(code, shipment.error_detail or "", amazon_order_id=amazon_order_id, shipment_id=str(shipment.id))

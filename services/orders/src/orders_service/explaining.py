@@ -1,0 +1,78 @@
+"""Why an order is not imported, not routed or not shipped yet, with the setting that would change it (MISSION C5)."""
+
+from typing import NamedTuple
+from uuid import UUID
+
+from sqlmodel import col, select
+from sqlmodel.ext.asyncio.session import AsyncSession
+
+from common.callers import Caller
+from orders_service.models import Connection, FulfillmentRequest, ImportCursor, Order, UnimportedOrder
+from orders_service.order_state import AMAZON
+
+
+class Reason(NamedTuple):
+    """One finding; `fix` is what a person can change, empty when there is nothing to do."""
+
+    code: str
+    what: str
+    fix: str
+
+
+_BACK_FILL = 'POST /v1/connections/{id}/operations/get-orders with {"amazon_order_ids": [...]}'
+_FIXES = {
+    "no_channel": "Create a channel for this marketplace; the next Get Orders reads the order again",
+    "status_not_configured": "Add the status with PUT /v1/channels/{id}/order-settings",
+    "too_old": "Raise created_within_days with PUT /v1/channels/{id}/order-settings",
+    "malformed": "Nothing to set: every Get Orders reads the order again; tell us when it stays",
+    "pending": "Nothing to do: Amazon releases the order when payment is settled",
+    "unmapped_shipping": "Map its service level with PUT /v1/channels/{id}/shipping-mappings",
+    "unknown_channel": "Create the channel of its marketplace again",
+    "cancel_requested": "The buyer asked to cancel: cancel the order in Seller Central, or decline the request there",
+    "no_source_has_sku": "Add the SKU to a source's inventory",
+    "none_in_stock": "Raise a source's quantity of the SKU",
+    "none_compliant": "Switch on the source's compliance with the Amazon agreement",
+    "rule_not_satisfiable": "Change the channel's routing group",
+}
+
+
+async def explain(session: AsyncSession, caller: Caller, connection_id: UUID, amazon_order_id: str) -> list[Reason]:
+    """All that stands in the order's way; empty when nothing does. Raises `NotFound` for a foreign connection."""
+    connection = await caller.one(session, Connection, connection_id)
+    order = (
+        await session.exec(
+            caller.scoped(Order).where(
+                Order.selling_partner_id == connection.selling_partner_id, Order.amazon_order_id == amazon_order_id
+            )
+        )
+    ).one_or_none()
+    if order is None:
+        return await _why_not_imported(session, connection, amazon_order_id)
+    if order.fulfilled_by == AMAZON:
+        return [Reason("fulfilled_by_amazon", "Amazon ships this order: it is neither routed nor confirmed", "")]
+    reasons = [Reason(hold, f"held: {hold.replace('_', ' ')}", _FIXES.get(hold, "")) for hold in order.holds]
+    if order.held_code:
+        reasons.append(Reason(order.held_code, order.held_detail or "", _FIXES.get(order.held_code, "")))
+    return reasons or await _why_not_routed(session, order)
+
+
+async def _why_not_imported(session: AsyncSession, connection: Connection, amazon_order_id: str) -> list[Reason]:
+    skipped = await session.get(UnimportedOrder, (connection.id, amazon_order_id))
+    if skipped is not None:
+        return [Reason(skipped.code, skipped.detail, _FIXES.get(skipped.code, ""))]
+    cursor = await session.get(ImportCursor, connection.id)
+    if cursor is None:
+        what = "Get Orders has not come to its end for this connection yet"
+        return [Reason("never_run", what, "See its operation runs: GET /v1/operations?connection_id=")]
+    what = f"Amazon has not shown this order; updates are seen from {cursor.last_updated_after.isoformat()} on"
+    return [Reason("not_seen", what, _BACK_FILL)]
+
+
+async def _why_not_routed(session: AsyncSession, order: Order) -> list[Reason]:
+    query = select(FulfillmentRequest).where(FulfillmentRequest.order_id == order.id)
+    newest = (await session.exec(query.order_by(col(FulfillmentRequest.decision_version).desc()))).first()
+    if newest is None:
+        return [Reason("waits_for_routing", f"the order is {order.status}; no routing decision has come yet", "")]
+    if newest.status in ("withdrawn", "refused"):
+        return [Reason(f"request_{newest.status}", newest.reason or "", "It waits for the next routing decision")]
+    return []

@@ -1,0 +1,325 @@
+"""Fulfillment requests: planned by a routing decision, released after a last look at the source and the order."""
+
+from collections import Counter
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from typing import Any, Literal
+from uuid import UUID
+
+import structlog
+from sqlmodel import col, select
+from sqlmodel.ext.asyncio.session import AsyncSession
+
+from common import clock
+from common.bulk import run
+from common.callers import Caller
+from common.contracts.compliance import Decision, OrderHeld, OrderRouted, SourceComplianceChanged
+from common.contracts.orders import (
+    FulfillmentLine,
+    FulfillmentRefused,
+    FulfillmentRequested,
+    FulfillmentWithdrawn,
+    OrderReference,
+)
+from common.errors import Conflict
+from common.outbox import publish
+from orders_service.models import FulfillmentRequest, Order, OrderLine, SourceCompliance
+from orders_service.order_state import AMAZON, OPEN_STATUSES
+
+log = structlog.get_logger()
+
+# Statuses: planned -> released -> acknowledged -> shipped; refused after release, withdrawn instead of it. A request
+# is planned only inside the transaction of its decision, which ends in a release or in a withdrawal.
+COMMITTED = ("released", "acknowledged", "shipped")
+
+# The agreement is required of orders bought from then on (MISSION D3).
+AGREEMENT_SINCE = datetime(2022, 9, 22, tzinfo=UTC)
+
+
+class RequestNotOpen(Conflict):
+    slug, title = "fulfillment-request-not-open", "This fulfillment request cannot be answered any more"
+    fix = "Only released requests can be acknowledged, and released or acknowledged ones refused"
+
+
+async def lock_orders(session: AsyncSession, references: Sequence[OrderReference]) -> dict[str, Order]:
+    """The orders that events name, by event key, locked in the order of their keys."""
+    if not references:
+        return {}
+    wanted = {event.key(): event for event in references}
+    query = (
+        select(Order)
+        .where(
+            col(Order.account_id).in_({event.account_id for event in wanted.values()}),
+            col(Order.selling_partner_id).in_({event.selling_partner_id for event in wanted.values()}),
+            col(Order.amazon_order_id).in_({event.amazon_order_id for event in wanted.values()}),
+        )
+        .order_by(col(Order.account_id), col(Order.selling_partner_id), col(Order.amazon_order_id))
+        .with_for_update()
+    )
+    found = (await session.exec(query.execution_options(populate_existing=True))).all()
+    return {key: order for order in found if (key := key_of(order)) in wanted}
+
+
+def key_of(order: Order) -> str:
+    """The event key of an order."""
+    return f"{order.account_id}:{order.selling_partner_id}:{order.amazon_order_id}"
+
+
+def reference_of(order: Order) -> dict[str, Any]:
+    """The fields by which every event names an order."""
+    return {
+        "account_id": order.account_id,
+        "selling_partner_id": order.selling_partner_id,
+        "amazon_order_id": order.amazon_order_id,
+    }
+
+
+async def route(session: AsyncSession, events: Sequence[OrderRouted]) -> None:
+    """Releases what the newest decision of each order plans, or refuses the whole route with the reason.
+
+    The source's attestation, the order's state and what was already asked of others are looked at in this
+    transaction, under the locks of the order and of the sources' rows (MISSION C6, D5).
+    """
+    orders = await lock_orders(session, events)
+    newest = _newest(events, orders)
+    sources = await _lock_sources(session, newest)
+    committed = await _committed(session, [order.id for order, _ in newest])
+    ordered = await _ordered(session, [order.id for order, _ in newest])
+    for order, event in newest:
+        order.decision_version = event.decision_version
+        order.held_code, order.held_detail, order.held_sources = None, None, None
+        session.add(order)
+        refusal = _refusal(order, event, sources) or _too_much(
+            event, committed.get(order.id, Counter()), ordered.get(order.id, Counter())
+        )
+        if refusal:
+            await _withdraw(session, order, event, *refusal)
+        else:
+            await _release(session, order, event)
+
+
+def _newest(events: Sequence[Any], orders: dict[str, Order]) -> list[tuple[Order, Any]]:
+    """The highest decision of each order that is newer than what the order has seen; orders of others are left."""
+    newest: dict[str, Decision] = {}
+    for event in events:
+        order = orders.get(event.key())
+        if order is None:
+            continue
+        before = newest.get(event.key())
+        if event.decision_version > (before.decision_version if before else order.decision_version):
+            newest[event.key()] = event
+    return [(orders[key], newest[key]) for key in sorted(newest)]
+
+
+async def _lock_sources(
+    session: AsyncSession, routed: Sequence[tuple[Order, OrderRouted]]
+) -> dict[tuple[UUID, UUID], SourceCompliance]:
+    """What we know of the sources, held for share until the release is committed: a withdrawal waits, then sees it."""
+    told: dict[tuple[UUID, UUID], int] = {}
+    for order, event in routed:
+        for allocation in event.allocations:
+            key = (event.account_id, allocation.source_id)
+            # A decision knows of the attestation it was made with; before 2022-09-22 none was needed.
+            version = allocation.attestation_version if order.purchased_at >= AGREEMENT_SINCE else 0
+            told[key] = max(told.get(key, 0), version)
+    if not told:
+        return {}
+    keys = sorted(told)
+    await run(
+        session,
+        "insert into source_compliance (account_id, source_id, source_name, compliant, attestation_version) "
+        "select account_id, source_id, '', true, version from unnest($1::uuid[], $2::uuid[], $3::int[]) "
+        "as told (account_id, source_id, version) "
+        "on conflict (account_id, source_id) do update set compliant = true, "
+        "attestation_version = excluded.attestation_version "
+        "where source_compliance.attestation_version < excluded.attestation_version",
+        [account_id for account_id, _ in keys],
+        [source_id for _, source_id in keys],
+        [told[key] for key in keys],
+    )
+    query = (
+        select(SourceCompliance)
+        .where(
+            col(SourceCompliance.account_id).in_({account_id for account_id, _ in keys}),
+            col(SourceCompliance.source_id).in_({source_id for _, source_id in keys}),
+        )
+        .order_by(col(SourceCompliance.account_id), col(SourceCompliance.source_id))
+        .with_for_update(read=True)
+        .execution_options(populate_existing=True)
+    )
+    return {(row.account_id, row.source_id): row for row in (await session.exec(query)).all()}
+
+
+def _refusal(
+    order: Order, event: OrderRouted, sources: dict[tuple[UUID, UUID], SourceCompliance]
+) -> tuple[str, str] | None:
+    """Reason and detail when the route must not be followed."""
+    if order.fulfilled_by == AMAZON:
+        return "fulfilled_by_amazon", "Amazon ships this order"
+    if order.status not in OPEN_STATUSES:
+        return "order_closed", f"the order is {order.status}"
+    if order.holds:
+        return "order_on_hold", ", ".join(order.holds)
+    if event.order_version < order.version:
+        return "order_version_outdated", f"decided on version {event.order_version}, now {order.version}"
+    if order.purchased_at < AGREEMENT_SINCE:
+        return None
+    for allocation in event.allocations:
+        source = sources[(event.account_id, allocation.source_id)]
+        if not source.compliant:
+            name = source.source_name or str(allocation.source_id)
+            return "source_not_compliant", f"{name} does not comply with the Amazon agreement"
+    return None
+
+
+def _too_much(event: OrderRouted, committed: Counter[str], ordered: Counter[str]) -> tuple[str, str] | None:
+    planned = Counter[str]()
+    for allocation in event.allocations:
+        for line in allocation.lines:
+            planned[line.order_item_id] += line.quantity
+    if any(quantity + committed[item] > ordered[item] for item, quantity in planned.items()):
+        return "already_released", "sources were already asked to ship these items"
+    return None
+
+
+async def _committed(session: AsyncSession, order_ids: list[UUID]) -> dict[UUID, Counter[str]]:
+    """Units per order item that sources were asked for and have not refused."""
+    query = select(FulfillmentRequest).where(
+        col(FulfillmentRequest.order_id).in_(order_ids), col(FulfillmentRequest.status).in_(COMMITTED)
+    )
+    units: dict[UUID, Counter[str]] = {}
+    for request in (await session.exec(query)).all():
+        for line in request.lines:
+            units.setdefault(request.order_id, Counter())[line["order_item_id"]] += line["quantity"]
+    return units
+
+
+async def _ordered(session: AsyncSession, order_ids: list[UUID]) -> dict[UUID, Counter[str]]:
+    query = select(OrderLine).where(col(OrderLine.order_id).in_(order_ids), ~col(OrderLine.cancelled))
+    units: dict[UUID, Counter[str]] = {}
+    for line in (await session.exec(query)).all():
+        units.setdefault(line.order_id, Counter())[line.order_item_id] += line.quantity
+    return units
+
+
+def _planned(order: Order, event: OrderRouted) -> list[FulfillmentRequest]:
+    return [
+        FulfillmentRequest(
+            account_id=order.account_id,
+            order_id=order.id,
+            source_id=allocation.source_id,
+            decision_version=event.decision_version,
+            status="planned",
+            lines=[line.model_dump() for line in allocation.lines],
+            created_at=clock.now(),
+        )
+        for allocation in event.allocations
+    ]
+
+
+async def _release(session: AsyncSession, order: Order, event: OrderRouted) -> None:
+    requests = _planned(order, event)
+    for request in requests:
+        request.status, request.released_at = "released", request.created_at
+    session.add_all(requests)
+    await publish(session, *[_requested(order, request) for request in requests])
+
+
+async def _withdraw(session: AsyncSession, order: Order, event: OrderRouted, reason: str, detail: str) -> None:
+    requests = _planned(order, event)
+    for request in requests:
+        request.status, request.reason = "withdrawn", reason
+    session.add_all(requests)
+    withdrawn = FulfillmentWithdrawn(
+        **reference_of(order), decision_version=event.decision_version, reason=reason, detail=detail
+    )
+    await publish(session, withdrawn)
+    log.info("route_refused", amazon_order_id=order.amazon_order_id, reason=reason)
+
+
+def _requested(order: Order, request: FulfillmentRequest) -> FulfillmentRequested:
+    return FulfillmentRequested(
+        **reference_of(order),
+        fulfillment_request_id=request.id,
+        source_id=request.source_id,
+        decision_version=request.decision_version,
+        lines=tuple(FulfillmentLine(**line) for line in request.lines),
+    )
+
+
+async def hold(session: AsyncSession, events: Sequence[OrderHeld]) -> None:
+    """Keeps why compliance cannot route an order, for people to read; the next route clears it."""
+    orders = await lock_orders(session, events)
+    for order, event in _newest(events, orders):
+        order.decision_version = event.decision_version
+        order.held_code, order.held_detail = event.code, event.detail
+        order.held_sources = [rejected.model_dump(mode="json") for rejected in event.rejected]
+        session.add(order)
+
+
+async def source_changed(session: AsyncSession, events: Sequence[SourceComplianceChanged]) -> None:
+    """Remembers each source's newest attestation. From the commit on nothing is released to one that is off."""
+    for event in sorted(events, key=lambda event: (str(event.source_id), event.attestation_version)):
+        await run(
+            session,
+            "insert into source_compliance (account_id, source_id, source_name, compliant, attestation_version) "
+            "values ($1, $2, $3, $4, $5) on conflict (account_id, source_id) do update set source_name = $3, "
+            "compliant = $4, attestation_version = $5 "
+            "where source_compliance.attestation_version <= excluded.attestation_version",
+            event.account_id,
+            event.source_id,
+            event.source_name,
+            event.compliant,
+            event.attestation_version,
+        )
+
+
+async def cancel_requests(session: AsyncSession, order_ids: Sequence[UUID]) -> None:
+    """The orders (locked by the caller) are cancelled: sources that were asked see it and answer fill or kill."""
+    await run(
+        session,
+        "update fulfillment_request set cancel_requested_at = $2 "
+        "where order_id = any($1) and status in ('released', 'acknowledged') and cancel_requested_at is null",
+        list(order_ids),
+        clock.now(),
+    )
+
+
+async def acknowledge(session: AsyncSession, caller: Caller, request_id: UUID) -> FulfillmentRequest:
+    """The source has taken the request on; said twice, it is the same. Raises `NotFound`, `RequestNotOpen`."""
+    request = await caller.one(session, FulfillmentRequest, request_id, lock=True)
+    if request.status not in ("released", "acknowledged"):
+        raise RequestNotOpen(f"the request is {request.status}")
+    request.status = "acknowledged"
+    session.add(request)
+    return request
+
+
+async def refuse(
+    session: AsyncSession, caller: Caller, request_id: UUID, resolution: Literal["fill", "kill"], reason: str
+) -> FulfillmentRequest:
+    """The source will not ship: `fill` has the lines routed elsewhere, `kill` gives them up.
+
+    Refused again in the same way, nothing happens. Raises `NotFound`, `RequestNotOpen`.
+    """
+    unlocked = await caller.one(session, FulfillmentRequest, request_id)
+    # The order first: its lock orders the events of its key, and everybody takes it before the request's.
+    order = await caller.one(session, Order, unlocked.order_id, lock=True)
+    request = await caller.one(session, FulfillmentRequest, request_id, lock=True)
+    await session.refresh(request)
+    if request.status == "refused" and request.resolution == resolution:
+        return request
+    if request.status not in ("released", "acknowledged"):
+        raise RequestNotOpen(f"the request is {request.status}")
+    request.status, request.resolution, request.reason = "refused", resolution, reason
+    session.add(request)
+    refused = FulfillmentRefused(
+        **reference_of(order),
+        fulfillment_request_id=request.id,
+        source_id=request.source_id,
+        decision_version=request.decision_version,
+        resolution=resolution,
+        reason=reason,
+    )
+    await publish(session, refused)
+    return request

@@ -1,0 +1,404 @@
+"""Stores a page of orders in one transaction: every order once, its buyer sealed, its events in the outbox with it."""
+
+import hashlib
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any
+from uuid import UUID, uuid4
+
+import msgspec
+from prometheus_client import Counter
+from sqlmodel.ext.asyncio.session import AsyncSession
+
+from common import clock
+from common.amazon import order as amazon_order
+from common.amazon.orders import MalformedOrder
+from common.bulk import insert_page, run
+from common.contracts.orders import OrderCancelled, OrderChanged, OrderEvent, OrderImported
+from common.crypto import KeyRing
+from common.outbox import publish
+from orders_service import personal_data
+from orders_service.fulfilling import cancel_requests
+from orders_service.mapping import ShippingMapping, policies_by_text
+from orders_service.models import Order, OrderKey, OrderLine, UnimportedOrder
+from orders_service.order_state import (
+    CANCELLED,
+    LineState,
+    NotAnOrder,
+    OrderState,
+    Placed,
+    event_of,
+    holds_of,
+    merge,
+    read_order,
+    what_matters,
+)
+from orders_service.stored import STATE_COLUMNS, lines_of
+
+orders_stored = Counter("entrepot_orders_stored_total", "Orders of stored pages by what became of them", ["outcome"])
+
+_encoder = msgspec.json.Encoder()
+
+_ORDER = (
+    *("id", "account_id", "connection_id", "channel_id", "selling_partner_id", "shipping_policy", "holds", "version"),
+    *("personal_data", "imported_at", *STATE_COLUMNS),
+)
+_LINE = ("order_id", "account_id", *LineState._fields)
+_UNIMPORTED = (
+    *("connection_id", "reference", "account_id", "amazon_order_id", "code", "detail", "marketplace_id"),
+    *("sealed_body", "retry", "seen_at"),
+)
+# One row of changes to a stored order; what Amazon left out is already merged in.
+_CHANGED = ("id", "channel_id", "shipping_policy", "holds", "version", "personal_data", *STATE_COLUMNS)
+_UPDATE_ORDERS = f"""
+    update orders set {", ".join(f"{name} = new.{name}" for name in _CHANGED if name not in ("id", "personal_data"))},
+        personal_data = coalesce(new.personal_data, orders.personal_data)
+    from unnest($1::uuid[], $2::uuid[], $3::text[], $4::jsonb[], $5::int[], $6::bytea[], $7::text[], $8::text[],
+        $9::text[], $10::text[], $11::text[], $12::timestamptz[], $13::timestamptz[], $14::timestamptz[], $15::text[],
+        $16::text[], $17::text[], $18::numeric[], $19::text[]) as new ({", ".join(_CHANGED)})
+    where orders.id = new.id
+"""  # noqa: S608 - own names
+_LINE_CHANGES = ", ".join(f"{name} = excluded.{name}" for name in LineState._fields[1:])
+
+
+@dataclass(frozen=True, slots=True)
+class Seller:
+    """Whose orders a page holds."""
+
+    account_id: UUID
+    connection_id: UUID
+    selling_partner_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class ChannelSettings:
+    """What decides whether and how an order of this channel's marketplace is imported."""
+
+    channel_id: UUID
+    statuses: frozenset[str]
+    created_within: timedelta
+    policies: dict[str, str]
+
+
+@dataclass(slots=True)
+class PageResult:
+    """What became of a page's orders. `settled` are those written, `errors` (code, detail, Amazon order id)."""
+
+    imported: int = 0
+    changed: int = 0
+    unchanged: int = 0
+    skipped: int = 0
+    malformed: int = 0
+    settled: set[str] = field(default_factory=set)
+    errors: list[tuple[str, str, str]] = field(default_factory=list)
+
+
+class _Incoming(msgspec.Struct, frozen=True):
+    state: OrderState
+    answer: amazon_order.Order
+
+
+class _Stored(msgspec.Struct, frozen=True):
+    id: UUID
+    version: int
+    placed: Placed
+    state: OrderState
+
+
+async def channel_settings(session: AsyncSession, connection_id: UUID) -> dict[str, ChannelSettings]:
+    """By marketplace; held for share: who changes a channel waits for this page, and then sees its orders."""
+    rows = await run(
+        session,
+        "select marketplace_id, id, statuses, created_within_days, shipping_mappings from channel "
+        "where connection_id = $1 and not deleted order by id for share",
+        connection_id,
+    )
+    return {
+        row[0]: ChannelSettings(
+            row[1],
+            frozenset(row[2]),
+            timedelta(days=row[3]),
+            policies_by_text(msgspec.convert(row[4], list[ShippingMapping])),
+        )
+        for row in rows
+    }
+
+
+async def store_page(
+    session: AsyncSession,
+    ring: KeyRing,
+    seller: Seller,
+    orders: Sequence[amazon_order.Order],
+    malformed: Sequence[MalformedOrder] = (),
+) -> PageResult:
+    """Stores what is new or newer and announces what matters; a page that is known writes and announces nothing."""
+    result = PageResult()
+    channels = await channel_settings(session, seller.connection_id)
+    incoming, refused = _read(orders)
+    refused += [(order.order_id, order.reason, order.raw) for order in malformed]
+    # In the order of their keys, so that two who store the same orders wait for each other instead of deadlocking.
+    waiting = dict(sorted(incoming.items()))
+    while waiting:
+        known = await _lock_known(session, seller, waiting)
+        newer = [(found, waiting[key]) for key, found in known.items() if _is_newer(waiting[key].state, found.state)]
+        result.unchanged += len(known) - len(newer)
+        if newer:
+            await _update(session, ring, seller, channels, newer, result)
+        new = [incoming for key, incoming in waiting.items() if key not in known]
+        taken = await _insert(session, ring, seller, channels, new, result)
+        # What somebody else inserted in this very moment is known now: look at it again.
+        waiting = {one.state.amazon_order_id: one for one in new if one.state.amazon_order_id not in taken}
+    await _forget_unimported(session, seller, result.settled)
+    await _set_aside(session, ring, seller, refused, result)
+    for outcome in ("imported", "changed", "unchanged", "skipped", "malformed"):
+        orders_stored.labels(outcome).inc(getattr(result, outcome))
+    return result
+
+
+def _is_newer(state: OrderState, known: OrderState) -> bool:
+    return state.last_updated_at > known.last_updated_at
+
+
+def _read(orders: Iterable[amazon_order.Order]) -> tuple[dict[str, _Incoming], list[tuple[str | None, str, bytes]]]:
+    """Orders by id (the newest of a repeated one), and those that lack what an order must have."""
+    incoming: dict[str, _Incoming] = {}
+    refused: list[tuple[str | None, str, bytes]] = []
+    for answer in orders:
+        try:
+            state = read_order(answer)
+        except NotAnOrder as error:
+            refused.append((answer.order_id, str(error), _encoder.encode(answer)))
+            continue
+        before = incoming.get(answer.order_id)
+        if before is None or _is_newer(state, before.state):
+            incoming[answer.order_id] = _Incoming(state, answer)
+    return incoming, refused
+
+
+async def _lock_known(session: AsyncSession, seller: Seller, wanted: Iterable[str]) -> dict[str, _Stored]:
+    rows = await run(
+        session,
+        f"select id, version, channel_id, shipping_policy, holds, {', '.join(STATE_COLUMNS)} from orders "  # noqa: S608
+        "where account_id = $1 and selling_partner_id = $2 and amazon_order_id = any($3) "
+        "order by amazon_order_id for update",
+        seller.account_id,
+        seller.selling_partner_id,
+        list(wanted),
+    )
+    return {row[5]: _as_stored(seller, row, ()) for row in rows}
+
+
+def _as_stored(seller: Seller, row: Any, lines: tuple[LineState, ...]) -> _Stored:
+    placed = Placed(seller.account_id, seller.selling_partner_id, row[2], row[3], row[4])
+    return _Stored(row[0], row[1], placed, OrderState(**dict(zip(STATE_COLUMNS, row[5:], strict=True)), lines=lines))
+
+
+def _placed(seller: Seller, channel_id: UUID, channel: ChannelSettings | None, state: OrderState) -> Placed:
+    policy = channel.policies.get(state.service_level or "") if channel else None
+    holds = holds_of(state, mapped=policy is not None, channel_known=channel is not None)
+    return Placed(seller.account_id, seller.selling_partner_id, channel_id, policy, holds)
+
+
+def _why_not(state: OrderState, channel: ChannelSettings | None, now: datetime) -> tuple[str, str] | None:
+    """Code and detail when a new order is not taken."""
+    if channel is None:
+        return "no_channel", f"no channel sells in marketplace {state.marketplace_id}"
+    if state.status not in channel.statuses:
+        return "status_not_configured", f"{state.status} is not among the statuses that the channel imports"
+    if state.purchased_at < now - channel.created_within:
+        return "too_old", f"created more than {channel.created_within.days} days ago"
+    return None
+
+
+async def _insert(
+    session: AsyncSession,
+    ring: KeyRing,
+    seller: Seller,
+    channels: dict[str, ChannelSettings],
+    new: Sequence[_Incoming],
+    result: PageResult,
+) -> set[str]:
+    """Inserts the orders that the settings want; answers the ids that are settled, taken or skipped."""
+    now = clock.now()
+    orders, lines, keys, events, skipped = [], [], [], {}, []
+    for incoming in new:
+        state = incoming.state
+        channel = channels.get(state.marketplace_id)
+        if (reason := _why_not(state, channel, now)) or channel is None:
+            skipped.append((state, reason or ("", "")))
+            continue
+        order_id = uuid4()
+        placed = _placed(seller, channel.channel_id, channel, state)
+        sealed = None
+        if personal := personal_data.of_order(incoming.answer):
+            sealed, wrapped = personal_data.seal(ring, seller.account_id, order_id, personal)
+            keys.append((order_id, seller.account_id, wrapped))
+        orders.append(
+            (
+                *(order_id, seller.account_id, seller.connection_id, channel.channel_id, seller.selling_partner_id),
+                *(placed.shipping_policy, _encoder.encode(placed.holds).decode(), 1, sealed, now),
+                *[getattr(state, name) for name in STATE_COLUMNS],
+            )
+        )
+        lines += [(order_id, seller.account_id, *line) for line in state.lines]
+        events[order_id] = event_of(OrderImported, state, placed, 1)
+    rows = await insert_page(
+        session,
+        Order,
+        _ORDER,
+        orders,
+        "on conflict (account_id, selling_partner_id, amazon_order_id) do nothing returning id",
+    )
+    inserted = {row[0] for row in rows}
+    if len(inserted) < len(orders):
+        lines = [line for line in lines if line[0] in inserted]
+        keys = [key for key in keys if key[0] in inserted]
+    await insert_page(session, OrderLine, _LINE, lines)
+    await insert_page(session, OrderKey, ("order_id", "account_id", "wrapped"), keys)
+    await _skip(session, seller, skipped, result)
+    announced = [event for order_id, event in events.items() if order_id in inserted]
+    await publish(session, *announced)
+    result.errors += [
+        ("unmapped_shipping", "held until its shipping is mapped to a policy", event.amazon_order_id)
+        for event in announced
+        if "unmapped_shipping" in event.holds
+    ]
+    inserted_ids = {event.amazon_order_id for event in announced}
+    result.imported += len(inserted)
+    result.settled |= inserted_ids
+    return inserted_ids | {state.amazon_order_id for state, _ in skipped}
+
+
+async def _update(
+    session: AsyncSession,
+    ring: KeyRing,
+    seller: Seller,
+    channels: dict[str, ChannelSettings],
+    newer: Sequence[tuple[_Stored, _Incoming]],
+    result: PageResult,
+) -> None:
+    """Merges newer answers into locked orders; only what matters becomes an event and a new version."""
+    stored_lines = await lines_of(session, [known.id for known, _ in newer])
+    sealed = await _reseal(session, ring, seller, newer)
+    orders, lines, events, cancelled = [], [], [], []
+    for known, incoming in newer:
+        before = msgspec.structs.replace(known.state, lines=tuple(stored_lines[known.id]))
+        state = merge(before, incoming.state)
+        placed = _placed(seller, known.placed.channel_id, channels.get(state.marketplace_id), state)
+        matters = what_matters(before, known.placed) != what_matters(state, placed)
+        version = known.version + 1 if matters else known.version
+        orders.append(
+            (
+                *(known.id, placed.channel_id, placed.shipping_policy, _encoder.encode(placed.holds).decode(), version),
+                *(sealed.get(known.id), *[getattr(state, name) for name in STATE_COLUMNS]),
+            )
+        )
+        lines += [(known.id, seller.account_id, *line) for line in state.lines]
+        if matters:
+            events.append(event_of(_kind(before, state), state, placed, version))
+        if state.status == CANCELLED and before.status != CANCELLED:
+            cancelled.append(known.id)
+    await run(session, _UPDATE_ORDERS, *map(list, zip(*orders, strict=True)))
+    await insert_page(
+        session, OrderLine, _LINE, lines, f"on conflict (order_id, order_item_id) do update set {_LINE_CHANGES}"
+    )
+    if cancelled:
+        await cancel_requests(session, cancelled)
+    await publish(session, *events)
+    result.settled |= {known.state.amazon_order_id for known, _ in newer}
+    result.changed += len(events)
+    result.unchanged += len(newer) - len(events)
+
+
+def _kind(before: OrderState, state: OrderState) -> type[OrderEvent]:
+    return OrderCancelled if state.status == CANCELLED and before.status != CANCELLED else OrderChanged
+
+
+async def _reseal(
+    session: AsyncSession, ring: KeyRing, seller: Seller, newer: Sequence[tuple[_Stored, _Incoming]]
+) -> dict[UUID, bytes]:
+    """Seals buyers' data that came (or came anew), by order; an order whose key was destroyed stays without."""
+    sealed, keys = {}, []
+    for known, incoming in newer:
+        if incoming.answer.recipient is not None and (personal := personal_data.of_order(incoming.answer)):
+            sealed[known.id], wrapped = personal_data.seal(ring, seller.account_id, known.id, personal)
+            keys.append((known.id, seller.account_id, wrapped))
+    replaced = await insert_page(
+        session,
+        OrderKey,
+        ("order_id", "account_id", "wrapped"),
+        keys,
+        "on conflict (order_id) do update set wrapped = excluded.wrapped where order_key.destroyed_at is null "
+        "returning order_id",
+    )
+    return {row[0]: sealed[row[0]] for row in replaced}
+
+
+async def _skip(
+    session: AsyncSession,
+    seller: Seller,
+    skipped: Sequence[tuple[OrderState, tuple[str, str]]],
+    result: PageResult,
+) -> None:
+    now = clock.now()
+    await insert_page(
+        session,
+        UnimportedOrder,
+        _UNIMPORTED,
+        [
+            (
+                *(seller.connection_id, state.amazon_order_id, seller.account_id, state.amazon_order_id, code, detail),
+                *(state.marketplace_id, None, False, now),
+            )
+            for state, (code, detail) in skipped
+        ],
+        "on conflict (connection_id, reference) do update set code = excluded.code, detail = excluded.detail, "
+        "marketplace_id = excluded.marketplace_id, sealed_body = null, retry = false "
+        "where unimported_order.code <> excluded.code or unimported_order.detail <> excluded.detail "
+        "or unimported_order.retry",
+    )
+    result.skipped += len(skipped)
+    result.errors += [
+        (code, detail, state.amazon_order_id) for state, (code, detail) in skipped if code == "no_channel"
+    ]
+
+
+async def _set_aside(
+    session: AsyncSession,
+    ring: KeyRing,
+    seller: Seller,
+    refused: Sequence[tuple[str | None, str, bytes]],
+    result: PageResult,
+) -> None:
+    """Keeps what could not be read, its body sealed; one with an id is read again by the next run."""
+    now = clock.now()
+    rows = {}
+    for amazon_order_id, reason, body in refused:
+        reference = amazon_order_id or f"sha256:{hashlib.sha256(body).hexdigest()}"
+        sealed = personal_data.seal_body(ring, seller.account_id, reference, body)
+        rows[reference] = (
+            *(seller.connection_id, reference, seller.account_id, amazon_order_id, "malformed", reason, None, sealed),
+            *(amazon_order_id is not None, now),
+        )
+        result.errors.append(("malformed", reason, reference))
+    await insert_page(
+        session,
+        UnimportedOrder,
+        _UNIMPORTED,
+        [rows[reference] for reference in sorted(rows)],
+        "on conflict (connection_id, reference) do update set code = excluded.code, detail = excluded.detail, "
+        "sealed_body = excluded.sealed_body, retry = excluded.retry",
+    )
+    result.malformed += len(rows)
+
+
+async def _forget_unimported(session: AsyncSession, seller: Seller, settled: set[str]) -> None:
+    if not settled:
+        return
+    await run(
+        session,
+        "delete from unimported_order where connection_id = $1 and reference = any($2)",
+        seller.connection_id,
+        sorted(settled),
+    )

@@ -1,0 +1,243 @@
+"""Pure: what we keep of an order of Amazon's, how a newer answer changes it, and what of that matters to others."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from decimal import ROUND_HALF_UP, Decimal
+from functools import cache
+from typing import NamedTuple
+from uuid import UUID
+
+import msgspec
+from babel.numbers import get_currency_precision
+
+from common.amazon import order as amazon_order
+from common.amazon.marketplaces import is_marketplace, marketplace
+from common.contracts.event import Money
+from common.contracts.orders import OrderEvent, OrderLine
+
+AMAZON = "AMAZON"
+CANCELLED = "CANCELLED"
+OPEN_STATUSES = ("UNSHIPPED", "PARTIALLY_SHIPPED")
+
+_REPLACEMENTS = ("REPLACEMENT_ORIGINAL_ID", "EXCHANGE_ORIGINAL_ID")
+
+
+class NotAnOrder(ValueError):
+    """The answer lacks what an order must have; its text says what, and holds no value."""
+
+
+class LineState(NamedTuple):
+    """One order item; the order of the fields is that of `models.OrderLine`."""
+
+    order_item_id: str
+    position: int
+    sku: str
+    asin: str | None
+    title: str | None
+    quantity: int
+    quantity_fulfilled: int
+    unit_price: Decimal | None
+    cancelled: bool
+    cancel_requested: bool
+
+
+class OrderState(msgspec.Struct, frozen=True):
+    """An order without anything of its buyer but region and country."""
+
+    amazon_order_id: str
+    marketplace_id: str
+    status: str
+    fulfilled_by: str
+    service_level: str | None
+    purchased_at: datetime
+    last_updated_at: datetime
+    ship_by: datetime | None
+    region: str | None
+    country: str | None
+    currency: str | None
+    total: Decimal | None
+    replaces: str | None
+    lines: tuple[LineState, ...]
+
+    @property
+    def is_pending(self) -> bool:
+        return is_pending(self.status)
+
+
+def is_pending(status: str) -> bool:
+    """Payment or stock is not settled: no address and no prices yet (edge 1)."""
+    return status.startswith("PENDING")
+
+
+@cache
+def _minor_unit(currency: str) -> Decimal:
+    return Decimal(1).scaleb(-get_currency_precision(currency))
+
+
+def to_minor_units(amount: Decimal, currency: str) -> Decimal:
+    """The amount with exactly the currency's decimals (JPY 0, USD 2), half up (MISSION C11)."""
+    return amount.quantize(_minor_unit(currency), ROUND_HALF_UP)
+
+
+def read_order(order: amazon_order.Order) -> OrderState:
+    """Our view of an order of Orders 2026-01-01. Raises `NotAnOrder` when status or fulfiller are not in it."""
+    fulfillment = order.fulfillment
+    if fulfillment is None or fulfillment.fulfilled_by is None:
+        # Absent although FULFILLMENT was asked for (FACTS 8.2.3): guessing a status could ship an FBA order.
+        raise NotAnOrder("fulfillment.fulfillmentStatus or fulfilledBy is absent")
+    if not order.order_items:
+        raise NotAnOrder("orderItems is empty")
+    marketplace_id = order.sales_channel.marketplace_id
+    if not marketplace_id:
+        raise NotAnOrder("salesChannel.marketplaceId is absent")
+    currency = _currency(order, marketplace_id)
+    settled = not is_pending(fulfillment.fulfillment_status) and fulfillment.fulfillment_status != CANCELLED
+    total = order.proceeds.grand_total if order.proceeds else None
+    address = order.recipient.delivery_address if order.recipient else None
+    window = fulfillment.ship_by_window
+    return OrderState(
+        amazon_order_id=order.order_id,
+        marketplace_id=marketplace_id,
+        status=fulfillment.fulfillment_status,
+        fulfilled_by=fulfillment.fulfilled_by,
+        service_level=fulfillment.fulfillment_service_level,
+        purchased_at=order.created_time,
+        last_updated_at=order.last_updated_time,
+        ship_by=window.latest_date_time if window else None,
+        region=address.state_or_region if address else None,
+        country=address.country_code if address else None,
+        currency=currency,
+        total=to_minor_units(total.amount, total.currency_code) if total else None,
+        replaces=next((a.order_id for a in order.associated_orders if a.association_type in _REPLACEMENTS), None),
+        lines=tuple([_read_line(item, position, currency, settled) for position, item in enumerate(order.order_items)]),
+    )
+
+
+def _currency(order: amazon_order.Order, marketplace_id: str) -> str | None:
+    if order.proceeds and order.proceeds.grand_total:
+        return order.proceeds.grand_total.currency_code
+    for item in order.order_items:
+        if item.product.price and item.product.price.unit_price:
+            return item.product.price.unit_price.currency_code
+    return marketplace(marketplace_id).currency if is_marketplace(marketplace_id) else None
+
+
+def _read_line(item: amazon_order.OrderItem, position: int, currency: str | None, settled: bool) -> LineState:
+    product = item.product
+    price = product.price.unit_price if product.price else None
+    unit_price = None
+    if price is not None:
+        unit_price = to_minor_units(price.amount, price.currency_code)
+    elif settled and currency is not None:
+        # A promotion, Vine or replacement line may carry no money at all: it costs nothing (edge 9).
+        unit_price = to_minor_units(Decimal(0), currency)
+    cancellation = item.cancellation
+    return LineState(
+        order_item_id=item.order_item_id,
+        position=position,
+        sku=product.seller_sku or "",
+        asin=product.asin,
+        title=product.title,
+        quantity=item.quantity_ordered,
+        quantity_fulfilled=item.fulfillment.quantity_fulfilled if item.fulfillment else 0,
+        unit_price=unit_price,
+        cancelled=item.quantity_ordered == 0
+        or (cancellation is not None and cancellation.cancellation_execution is not None),
+        cancel_requested=cancellation is not None and cancellation.cancellation_request is not None,
+    )
+
+
+def merge(stored: OrderState, newer: OrderState) -> OrderState:
+    """The newer answer over what is stored. What it leaves out (a cancelled order comes blank) is kept (edge 7)."""
+    known = {line.order_item_id: line for line in stored.lines}
+    lines = [_merge_line(known.pop(line.order_item_id, None), line) for line in newer.lines]
+    return msgspec.structs.replace(
+        newer,
+        service_level=newer.service_level or stored.service_level,
+        ship_by=newer.ship_by or stored.ship_by,
+        region=newer.region or stored.region,
+        country=newer.country or stored.country,
+        currency=newer.currency or stored.currency,
+        total=stored.total if newer.total is None else newer.total,
+        replaces=newer.replaces or stored.replaces,
+        lines=(*lines, *known.values()),
+    )
+
+
+def _merge_line(stored: LineState | None, newer: LineState) -> LineState:
+    if stored is None:
+        return newer
+    return newer._replace(
+        sku=newer.sku or stored.sku,
+        asin=newer.asin or stored.asin,
+        title=newer.title or stored.title,
+        quantity=newer.quantity or stored.quantity,
+        unit_price=stored.unit_price if newer.unit_price is None else newer.unit_price,
+    )
+
+
+def holds_of(state: OrderState, *, mapped: bool, channel_known: bool) -> tuple[str, ...]:
+    """Our reasons why the order must not be routed (`contracts.orders.OrderHold`)."""
+    holds = []
+    if state.is_pending:
+        holds.append("pending")
+    if not mapped:
+        holds.append("unmapped_shipping")
+    if not channel_known:
+        holds.append("unknown_channel")
+    if any(line.cancel_requested and not line.cancelled for line in state.lines) and state.status in OPEN_STATUSES:
+        holds.append("cancel_requested")
+    return tuple(holds)
+
+
+class Placed(NamedTuple):
+    """What is ours to say about an order: whose it is, and what our settings make of it."""
+
+    account_id: UUID
+    selling_partner_id: str
+    channel_id: UUID
+    shipping_policy: str | None
+    holds: Sequence[str]
+
+
+def what_matters(state: OrderState, placed: Placed) -> tuple[object, ...]:
+    """Two orders that are equal in this need no event: nobody would do anything else."""
+    return (
+        state.status,
+        state.fulfilled_by,
+        state.ship_by,
+        placed.channel_id,
+        placed.shipping_policy,
+        tuple(placed.holds),
+        tuple(sorted((ln.order_item_id, ln.sku, ln.quantity, ln.unit_price, ln.cancelled) for ln in state.lines)),
+    )
+
+
+def event_of(kind: type[OrderEvent], state: OrderState, placed: Placed, version: int) -> OrderEvent:
+    """The event that tells of the order as it stands; lines that were cancelled one by one are left out."""
+    remaining = [line for line in state.lines if not line.cancelled] or state.lines
+    return kind.model_construct(
+        account_id=placed.account_id,
+        selling_partner_id=placed.selling_partner_id,
+        amazon_order_id=state.amazon_order_id,
+        channel_id=placed.channel_id,
+        channel_type="amazon",
+        marketplace_id=state.marketplace_id,
+        status=state.status,
+        fulfilled_by=state.fulfilled_by,
+        purchased_at=state.purchased_at,
+        ship_by=state.ship_by,
+        lines=tuple([_event_line(line, state.currency) for line in remaining if line.quantity]),
+        shipping_policy=placed.shipping_policy,
+        holds=tuple(placed.holds),
+        version=version,
+    )
+
+
+def _event_line(line: LineState, currency: str | None) -> OrderLine:
+    price = None
+    if line.unit_price is not None and currency is not None:
+        price = Money.model_construct(amount=to_minor_units(line.unit_price, currency), currency=currency)
+    return OrderLine.model_construct(
+        order_item_id=line.order_item_id, sku=line.sku, quantity=line.quantity, unit_price=price
+    )

@@ -1,0 +1,69 @@
+"""A buyer's data: taken out of Amazon's answer, sealed under one data key per order, and opened for who may see it."""
+
+import os
+from uuid import UUID
+
+import msgspec
+
+from common.amazon.order import Buyer, GiftOption, ItemCustomization, Order, OrderItem, Recipient
+from common.amazon.values import Personal
+from common.crypto import Context, KeyRing, decrypt, encrypt
+
+_PURPOSE = "personal data"
+_KEY_PURPOSE = "order key"
+
+
+class ItemPersonalData(Personal, frozen=True):
+    """What one order item says of its buyer."""
+
+    order_item_id: str
+    gift_option: GiftOption | None = None
+    customization: ItemCustomization | None = None
+
+
+class PersonalData(Personal, frozen=True):
+    """Everything MISSION C9 lists, as Amazon sent it."""
+
+    buyer: Buyer | None = None
+    recipient: Recipient | None = None
+    items: tuple[ItemPersonalData, ...] = ()
+
+
+_encoder = msgspec.json.Encoder()
+_decoder = msgspec.json.Decoder(PersonalData)
+
+
+def of_order(order: Order) -> PersonalData | None:
+    """The buyer's data of an order; None when there is none, as for a pending or a cancelled one."""
+    items = [found for item in order.order_items if (found := _of_item(item)) is not None]
+    if order.buyer is None and order.recipient is None and not items:
+        return None
+    return PersonalData(buyer=order.buyer, recipient=order.recipient, items=tuple(items))
+
+
+def _of_item(item: OrderItem) -> ItemPersonalData | None:
+    gift = item.fulfillment.packing.gift_option if item.fulfillment and item.fulfillment.packing else None
+    customization = item.product.customization
+    if gift is None and customization is None:
+        return None
+    return ItemPersonalData(order_item_id=item.order_item_id, gift_option=gift, customization=customization)
+
+
+def seal(ring: KeyRing, account_id: UUID, order_id: UUID, personal: PersonalData) -> tuple[bytes, bytes]:
+    """The sealed data and its own data key, wrapped by the ring; without the key nobody reads the data again."""
+    record = str(order_id)
+    data_key = os.urandom(32)
+    sealed = encrypt(data_key, _encoder.encode(personal), Context(account_id, record, _PURPOSE))
+    return sealed, ring.wrap(data_key, Context(account_id, record, _KEY_PURPOSE))
+
+
+def unseal(ring: KeyRing, account_id: UUID, order_id: UUID, sealed: bytes, wrapped: bytes) -> PersonalData:
+    """Raises `KeyLost` or `Unreadable` of `common.crypto`."""
+    record = str(order_id)
+    data_key = ring.unwrap(wrapped, Context(account_id, record, _KEY_PURPOSE))
+    return _decoder.decode(decrypt(data_key, sealed, Context(account_id, record, _PURPOSE)))
+
+
+def seal_body(ring: KeyRing, account_id: UUID, reference: str, body: bytes) -> bytes:
+    """A body that could not be read, whole: it may hold anything of the buyer."""
+    return ring.seal(body, Context(account_id, reference, "unimported order"))

@@ -1,0 +1,101 @@
+"""What orders keep of connections and channels, and which jobs run for them."""
+
+from collections.abc import Sequence
+
+from sqlmodel import col, select
+from sqlmodel.ext.asyncio.session import AsyncSession
+
+from common import jobs
+from common.bulk import run
+from common.contracts.connections import ConnectionEvent
+from orders_service.asking import CALLABLE
+from orders_service.getting import retry_skipped
+from orders_service.models import Channel
+from orders_service.settings import OrdersSettings
+
+DEFAULT_STATUSES = ("PENDING_AVAILABILITY", "PENDING", "UNSHIPPED", "PARTIALLY_SHIPPED")
+DEFAULT_CREATED_WITHIN_DAYS = 30
+
+
+async def connection_changed(
+    session: AsyncSession, settings: OrdersSettings, events: Sequence[ConnectionEvent]
+) -> None:
+    """Keeps the newest state of each connection; its schedules run while it may be used, and resume where they were."""
+    newest = {event.connection_id: event for event in sorted(events, key=lambda event: event.version)}
+    for _, event in sorted(newest.items()):
+        if await _upsert_connection(session, event):
+            await _upsert_channels(session, event)
+            await _schedule(session, settings, event)
+
+
+async def _upsert_connection(session: AsyncSession, event: ConnectionEvent) -> bool:
+    """Whether the event is news; its row stays locked."""
+    rows = await run(
+        session,
+        "insert into connection (id, account_id, version, status, selling_partner_id, region) "
+        "values ($1, $2, $3, $4, $5, $6) on conflict (id) do update set version = $3, status = $4, "
+        "selling_partner_id = $5, region = $6 "
+        "where connection.version < excluded.version and connection.account_id = excluded.account_id returning id",
+        event.connection_id,
+        event.account_id,
+        event.version,
+        event.status,
+        event.selling_partner_id,
+        event.region,
+    )
+    return bool(rows)
+
+
+async def _upsert_channels(session: AsyncSession, event: ConnectionEvent) -> None:
+    """A channel that is not listed any more is deleted; its settings stay, should it come back."""
+    known = {
+        channel.id: channel
+        for channel in (
+            await session.exec(
+                select(Channel)
+                .where(Channel.connection_id == event.connection_id)
+                .order_by(col(Channel.id))
+                .with_for_update()
+            )
+        ).all()
+    }
+    appeared = []
+    for told in event.channels:
+        channel = known.pop(told.channel_id, None)
+        if channel is None or channel.deleted or channel.marketplace_id != told.marketplace_id:
+            appeared.append(told.channel_id)
+        channel = channel or Channel(
+            id=told.channel_id,
+            account_id=event.account_id,
+            connection_id=event.connection_id,
+            name=told.name,
+            marketplace_id=told.marketplace_id,
+            statuses=list(DEFAULT_STATUSES),
+            created_within_days=DEFAULT_CREATED_WITHIN_DAYS,
+            acknowledge=False,
+        )
+        channel.name, channel.marketplace_id = told.name, told.marketplace_id
+        channel.paused, channel.deleted = told.paused, False
+        session.add(channel)
+    for gone in known.values():
+        gone.deleted = True
+        session.add(gone)
+    await session.flush()
+    await retry_skipped(session, appeared, ("no_channel",))
+
+
+async def _schedule(session: AsyncSession, settings: OrdersSettings, event: ConnectionEvent) -> None:
+    if event.status not in CALLABLE:
+        await jobs.unschedule(session, event.connection_id)
+        return
+    for operation, every in (
+        ("get_orders", settings.get_orders_every_seconds),
+        ("sync_orders", settings.sync_orders_every_seconds),
+    ):
+        await jobs.schedule(
+            session,
+            account_id=event.account_id,
+            connection_id=event.connection_id,
+            operation=operation,
+            every_seconds=every,
+        )

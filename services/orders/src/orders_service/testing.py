@@ -1,0 +1,203 @@
+"""A merchant's shop for tests: a seller at the local Amazon, and the orders service that works for it. Never
+imported by product code."""
+
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any, TypeVar
+from uuid import UUID, uuid4
+
+from sqlmodel import SQLModel, select
+
+from common.amazon.client import Seller
+from common.bulk import run
+from common.contracts.compliance import Allocation, OrderRouted
+from common.contracts.connections import Channel as ChannelTold
+from common.contracts.connections import ConnectionAuthorized, Region
+from common.contracts.event import Event
+from common.contracts.orders import FulfillmentLine
+from common.contracts.shipments import ShipmentCreated, ShippedItem
+from common.http import Response
+from common.kafka import Consumer
+from common.testing.amazon import Amazon
+from common.testing.events import deliver, published
+from common.testing.plugin import Running
+
+US, CANADA, UK = "ATVPDKIKX0DER", "A2EUQ1WTGCTBG2", "A1F83G8C2ARO7P"
+SCOPES = ("orders:read", "orders:write", "operations:read", "operations:write")
+
+M = TypeVar("M", bound=SQLModel)
+E = TypeVar("E", bound=Event)
+
+
+@dataclass
+class Shop:
+    """One seller, its channels by marketplace, and short ways through the service's three doors."""
+
+    service: Running
+    amazon: Amazon
+    headers: dict[str, str]
+    pii_headers: dict[str, str]
+    account_id: UUID
+    selling_partner_id: str
+    region: Region = "NA"
+    connection_id: UUID = field(default_factory=uuid4)
+    channels: dict[str, UUID] = field(default_factory=dict)
+    version: int = 0
+
+    @property
+    def consumer(self) -> Consumer:
+        consumer = self.service.runtime.consumer()
+        assert consumer is not None
+        return consumer
+
+    async def call(self, method: str, path: str, body: Any = None, *, status: int = 0, **query: Any) -> Any:
+        """One call as the merchant; `status` is what it must answer (any success when 0)."""
+        answer = await self.request(method, path, body, **query)
+        expected = answer.status_code == status if status else answer.status_code < 300
+        assert expected, f"{method} {path}: {answer.status_code} {answer.text}"
+        return answer.json()
+
+    async def request(self, method: str, path: str, body: Any = None, **query: Any) -> Response:
+        return await self.service.http.request(method, path, json=body, params=query, headers=self.headers)
+
+    async def deliver(self, *events: Event) -> None:
+        await deliver(self.consumer, *events)
+
+    async def published(self, kind: type[E]) -> list[E]:
+        """The events of one kind about this seller's orders, in the order in which they leave."""
+        return [
+            event
+            for event in await published(self.service.runtime.db)
+            if isinstance(event, kind) and event.account_id == self.account_id
+        ]
+
+    async def rows(self, model: type[M]) -> Sequence[M]:
+        async with self.service.runtime.db.transaction() as session:
+            return (await session.exec(select(model))).all()
+
+    async def sql(self, statement: str, *parameters: Any) -> Sequence[Any]:
+        """A look (or a hand) into the tables that no door gives."""
+        async with self.service.runtime.db.transaction() as session:
+            return await run(session, statement, *parameters)
+
+    async def connect(self, *, status: Any = "active") -> None:
+        """What auth announces of the connection and its channels."""
+        self.version += 1
+        await self.deliver(
+            ConnectionAuthorized(
+                account_id=self.account_id,
+                connection_id=self.connection_id,
+                version=self.version,
+                name="Shop",
+                status=status,
+                selling_partner_id=self.selling_partner_id,
+                region=self.region,
+                home_marketplace_id=next(iter(self.channels), US),
+                channels=tuple(
+                    ChannelTold(
+                        channel_id=channel_id,
+                        name=marketplace_id,
+                        marketplace_id=marketplace_id,
+                        paused=False,
+                        seller_of_record="Shop Ltd",
+                    )
+                    for marketplace_id, channel_id in self.channels.items()
+                ),
+            )
+        )
+
+    async def map_shipping(self, marketplace_id: str = US) -> None:
+        await self.call("POST", f"/v1/channels/{self.channels[marketplace_id]}/shipping-mappings/defaults")
+
+    async def place(self, *orders: dict[str, Any], marketplace_id: str = US) -> list[str]:
+        """Orders at Amazon, each of two of one SKU unless said otherwise; their ids."""
+        line = {"sku": "MUG-1", "quantity": 2, "unit_price": 9.99}
+        placed = {
+            "selling_partner_id": self.selling_partner_id,
+            "marketplace_id": marketplace_id,
+            "orders": [{"lines": [line]} | order for order in orders],
+        }
+        answer = await self.amazon.dial("POST", "/sandbox/orders", placed)
+        return [order["amazon_order_id"] for order in answer["orders"]]
+
+    async def run(self, operation: str, **body: Any) -> Any:
+        """Starts an operation by hand and works until nothing is due; the run as the API shows it."""
+        path = f"/v1/connections/{self.connection_id}/operations/{operation}"
+        started = await self.call("POST", path, body or None)
+        await self.service.runtime.worker().run_due()
+        return await self.call("GET", f"/v1/operations/{started['id']}")
+
+    async def get_orders(self) -> Any:
+        return await self.run("get-orders")
+
+    async def sync_orders(self) -> Any:
+        return await self.run("sync-orders")
+
+    async def order(self, amazon_order_id: str) -> Any:
+        page = await self.call("GET", "/v1/orders", amazon_order_id=amazon_order_id)
+        assert len(page["items"]) == 1, f"{len(page['items'])} orders {amazon_order_id}"
+        return page["items"][0]
+
+    async def orders(self) -> list[Any]:
+        items: list[Any] = (await self.call("GET", "/v1/orders", limit=500))["items"]
+        return items
+
+    async def explain(self, amazon_order_id: str) -> list[str]:
+        path = f"/v1/connections/{self.connection_id}/orders/{amazon_order_id}/explain"
+        return [reason["code"] for reason in (await self.call("GET", path))["reasons"]]
+
+    async def at_amazon(self, amazon_order_id: str) -> Any:
+        """The order in Amazon's own books."""
+        path = f"/sandbox/books/orders?selling_partner_id={self.selling_partner_id}"
+        books = await self.amazon.dial("GET", path)
+        return next(order for order in books["orders"] if order["amazon_order_id"] == amazon_order_id)
+
+    async def access_token(self) -> str:
+        """A token of this seller, for calls that go past our service."""
+        seller = Seller(self.account_id, self.connection_id, self.selling_partner_id, self.region)
+        return await self.amazon.access.get(seller)
+
+    async def routed(
+        self, order: Any, *sources: tuple[UUID, int], decision_version: int = 1, attestation_version: int = 1
+    ) -> OrderRouted:
+        """A decision of compliance: each source ships so many of the order's first line."""
+        line = order["lines"][0]
+        return OrderRouted(
+            account_id=self.account_id,
+            selling_partner_id=self.selling_partner_id,
+            amazon_order_id=order["amazon_order_id"],
+            decision_version=decision_version,
+            order_version=order["version"],
+            allocations=tuple(
+                Allocation(
+                    source_id=source_id,
+                    attestation_version=attestation_version,
+                    lines=(
+                        FulfillmentLine(order_item_id=line["order_item_id"], sku=line["sku"], quantity=quantity),
+                    ),
+                )
+                for source_id, quantity in sources
+            ),
+        )
+
+    def shipped(self, amazon_order_id: str, quantity: int = 2, **changes: Any) -> ShipmentCreated:
+        """A parcel of so many MUG-1, told by a source."""
+        told: dict[str, Any] = {
+            "account_id": self.account_id,
+            "selling_partner_id": self.selling_partner_id,
+            "amazon_order_id": amazon_order_id,
+            "shipment_id": uuid4(),
+            "carrier": "UPS",
+            "method": "UPS Ground",
+            "tracking_number": f"1Z{uuid4().hex[:12]}",
+            "shipped_at": datetime.now(UTC),
+            "items": (ShippedItem(sku="MUG-1", quantity=quantity),),
+        }
+        return ShipmentCreated(**told | changes)
+
+    async def shipment(self, told: ShipmentCreated) -> Any:
+        return await self.call("GET", f"/v1/shipments/{told.shipment_id}")
+
+
+OpenShop = Callable[..., Awaitable[Shop]]

@@ -1,0 +1,282 @@
+"""Shipments: taken once, never more than ordered, and confirmed only when Amazon shows the package."""
+
+from uuid import uuid4
+
+import pytest
+
+from common.contracts.orders import FulfillmentShipped, TrackingConfirmed, TrackingRejected
+from common.contracts.shipments import ShippedItem
+from orders_service.testing import OpenShop, Shop
+
+
+async def imported(shop: Shop, **order: object) -> str:
+    (amazon_order_id,) = await shop.place(order)
+    await shop.get_orders()
+    return amazon_order_id
+
+
+@pytest.mark.row("C7")
+@pytest.mark.row("C8")
+async def test_a_shipment_is_confirmed_when_amazon_shows_it_and_not_before(shop: Shop) -> None:
+    amazon_order_id = await imported(shop)
+    order = await shop.order(amazon_order_id)
+    source_id = uuid4()
+    await shop.deliver(await shop.routed(order, (source_id, 2)))
+    told = shop.shipped(amazon_order_id, source_id=source_id)
+    await shop.deliver(told)
+    (shipped,) = await shop.published(FulfillmentShipped)
+    assert (shipped.shipment_id, shipped.decision_version, shipped.lines[0].quantity) == (told.shipment_id, 1, 2)
+    assert (await shop.call("GET", "/v1/fulfillment-requests"))["items"][0]["status"] == "shipped"
+    await shop.sync_orders()
+    assert (await shop.shipment(told))["status"] == "unverified"
+    assert await shop.published(TrackingConfirmed) == []
+    await shop.sync_orders()
+    assert (await shop.shipment(told))["status"] == "confirmed"
+    (confirmed,) = await shop.published(TrackingConfirmed)
+    assert (confirmed.shipment_id, confirmed.package_reference_id, confirmed.carrier) == (
+        told.shipment_id,
+        "1",
+        "UPS",
+    )
+    books = await shop.at_amazon(amazon_order_id)
+    assert (books["status"], books["confirmations"]) == ("SHIPPED", 1)
+
+
+@pytest.mark.row("C8")
+@pytest.mark.edge(13)
+async def test_up_ground_waits_with_the_suggestion_and_is_confirmed_after_the_edit(shop: Shop) -> None:
+    amazon_order_id = await imported(shop)
+    told = shop.shipped(amazon_order_id, method="UP Ground")
+    await shop.deliver(told)
+    (rejected,) = await shop.published(TrackingRejected)
+    assert (rejected.code, rejected.suggestion) == ("unknown_method", "UPS Ground")
+    await shop.sync_orders()
+    assert (await shop.at_amazon(amazon_order_id))["confirmations"] == 0
+    edited = await shop.call("PATCH", f"/v1/shipments/{told.shipment_id}", {"method": "UPS Ground"})
+    assert (edited["status"], edited["error_code"]) == ("queued", None)
+    await shop.sync_orders()
+    await shop.sync_orders()
+    assert (await shop.shipment(told))["status"] == "confirmed"
+    assert (await shop.at_amazon(amazon_order_id))["confirmations"] == 1
+
+
+@pytest.mark.row("C7")
+@pytest.mark.edge(12)
+async def test_parcels_of_one_order_are_packages_of_their_own_and_never_more_than_ordered(shop: Shop) -> None:
+    amazon_order_id = await imported(shop, lines=[{"sku": "MUG-1", "quantity": 3, "unit_price": 5}])
+    parcels = [shop.shipped(amazon_order_id, 1), shop.shipped(amazon_order_id, 2), shop.shipped(amazon_order_id, 1)]
+    await shop.deliver(*parcels)
+    too_much = await shop.shipment(parcels[2])
+    assert (too_much["status"], too_much["error_code"]) == ("rejected", "quantity_exceeds_order")
+    await shop.sync_orders()
+    await shop.sync_orders()
+    assert [(await shop.shipment(told))["package_reference_id"] for told in parcels] == [1, 2, None]
+    books = await shop.at_amazon(amazon_order_id)
+    assert (books["status"], books["confirmations"]) == ("SHIPPED", 2)
+    refused = await shop.call(
+        "POST",
+        f"/v1/orders/{(await shop.order(amazon_order_id))['id']}/shipments",
+        {"carrier": "UPS", "tracking_number": "1Z", "items": [{"sku": "MUG-1", "quantity": 1}]},
+        status=409,
+    )
+    assert (refused["type"], refused["code"]) == ("/problems/shipment-not-possible", "quantity_exceeds_order")
+
+
+@pytest.mark.row("C7")
+async def test_a_shipment_told_twice_is_one_shipment_by_event_and_by_api(shop: Shop) -> None:
+    amazon_order_id = await imported(shop)
+    told = shop.shipped(amazon_order_id, 1)
+    await shop.deliver(told, told)
+    await shop.deliver(told)
+    body = {
+        "shipment_id": str(told.shipment_id),
+        "carrier": "UPS",
+        "tracking_number": "another",
+        "items": [{"sku": "MUG-1", "quantity": 1}],
+    }
+    path = f"/v1/orders/{(await shop.order(amazon_order_id))['id']}/shipments"
+    assert (await shop.call("POST", path, body))["tracking_number"] == told.tracking_number
+    assert len((await shop.call("GET", "/v1/shipments"))["items"]) == 1
+    assert len(await shop.published(FulfillmentShipped)) == 1
+
+
+@pytest.mark.row("C7")
+@pytest.mark.fault("F8")
+async def test_a_shipment_before_its_order_waits_and_is_applied_when_the_order_comes(shop: Shop) -> None:
+    (amazon_order_id,) = await shop.place({})
+    told = shop.shipped(amazon_order_id)
+    await shop.deliver(told)
+    assert (await shop.shipment(told))["status"] == "waiting"
+    assert await shop.sql("select 1 from parked_key") == []
+    await shop.sql("update shipment set created_at = created_at - interval '16 minutes'")
+    run = await shop.sync_orders()
+    assert run["errors"][0]["code"] == "order_unknown"
+    await shop.get_orders()
+    await shop.sync_orders()
+    await shop.sync_orders()
+    assert (await shop.shipment(told))["status"] == "confirmed"
+
+
+@pytest.mark.row("C4")
+async def test_a_shipment_of_a_pending_order_waits_for_its_release(shop: Shop) -> None:
+    amazon_order_id = await imported(shop, status="PENDING")
+    told = shop.shipped(amazon_order_id)
+    await shop.deliver(told)
+    await shop.sync_orders()
+    assert (await shop.shipment(told))["status"] == "waiting"
+    await shop.amazon.dial("POST", f"/sandbox/orders/{amazon_order_id}/release")
+    await shop.get_orders()
+    await shop.sync_orders()
+    assert (await shop.shipment(told))["status"] == "unverified"
+
+
+@pytest.mark.row("C10")
+async def test_a_shipment_of_an_order_that_amazon_fulfils_is_never_confirmed(shop: Shop) -> None:
+    amazon_order_id = await imported(shop, fulfilled_by="AMAZON")
+    told = shop.shipped(amazon_order_id)
+    await shop.deliver(told)
+    await shop.sync_orders()
+    assert (await shop.shipment(told))["error_code"] == "fulfilled_by_amazon"
+    calls = await shop.amazon.dial("GET", "/sandbox/books/calls")
+    assert "confirmShipment" not in str(calls)
+
+
+async def test_an_item_that_the_order_does_not_have_is_refused_with_the_reason(shop: Shop) -> None:
+    amazon_order_id = await imported(shop)
+    told = shop.shipped(amazon_order_id, items=(ShippedItem(sku="mug-1", quantity=1),))
+    await shop.deliver(told)
+    shipment = await shop.shipment(told)
+    assert (shipment["error_code"], shipment["lines"]) == ("unknown_item", [])
+
+
+@pytest.mark.fault("F12")
+async def test_a_confirmation_whose_answer_was_lost_is_looked_for_before_it_is_sent_again(shop: Shop) -> None:
+    amazon_order_id = await imported(shop)
+    told = shop.shipped(amazon_order_id)
+    await shop.deliver(told)
+    fault = {"operation": "confirmShipment", "kind": "drop_after_effect", "count": 4}
+    await shop.amazon.dial("POST", "/sandbox/faults", fault)
+    await shop.sync_orders()
+    assert (await shop.shipment(told))["status"] == "sending"
+    sent = (await shop.at_amazon(amazon_order_id))["confirmations"]
+    await shop.amazon.dial("DELETE", "/sandbox/faults")
+    await shop.sync_orders()
+    assert (await shop.shipment(told))["status"] == "confirmed"
+    books = await shop.at_amazon(amazon_order_id)
+    assert (books["confirmations"], len(books["packages"])) == (sent, 1)
+
+
+@pytest.mark.fault("F12")
+async def test_a_confirmation_that_never_arrived_is_sent_again_as_the_same_package(shop: Shop) -> None:
+    amazon_order_id = await imported(shop)
+    told = shop.shipped(amazon_order_id)
+    await shop.deliver(told)
+    await shop.amazon.dial("POST", "/sandbox/faults", {"operation": "confirmShipment", "kind": "reset", "count": 4})
+    await shop.sync_orders()
+    await shop.amazon.dial("DELETE", "/sandbox/faults")
+    await shop.sync_orders()
+    await shop.sync_orders()
+    assert (await shop.shipment(told))["status"] == "confirmed"
+    books = await shop.at_amazon(amazon_order_id)
+    assert (books["confirmations"], len(books["packages"])) == (1, 1)
+
+
+@pytest.mark.edge(14)
+@pytest.mark.edge(31)
+async def test_a_204_that_was_never_stored_is_sent_again_then_parked_with_an_alarm_and_can_be_retried(
+    shop: Shop,
+) -> None:
+    amazon_order_id = await imported(shop)
+    told = shop.shipped(amazon_order_id)
+    await shop.deliver(told)
+    fault = {"operation": "confirmShipment", "kind": "lost_effect", "count": 100}
+    await shop.amazon.dial("POST", "/sandbox/faults", fault)
+    for _ in range(6):
+        await shop.sync_orders()
+    shipment = await shop.shipment(told)
+    assert (shipment["status"], shipment["error_code"], shipment["attempts"]) == ("unverified", "not_visible", 3)
+    assert shipment["alarmed_at"] is not None
+    await shop.amazon.dial("DELETE", "/sandbox/faults")
+    await shop.call("PATCH", f"/v1/shipments/{told.shipment_id}", {})
+    await shop.sync_orders()
+    await shop.sync_orders()
+    assert (await shop.shipment(told))["status"] == "confirmed"
+
+
+@pytest.mark.edge(14)
+@pytest.mark.fact("8.4.7")
+async def test_a_package_that_shows_late_is_waited_for_and_sent_once(open_shop: OpenShop) -> None:
+    shop = await open_shop(read_back_delays="0,0,0,0")
+    await shop.amazon.dial("PUT", "/sandbox/settings", {"shipment_delay_s": 3600})
+    amazon_order_id = await imported(shop)
+    told = shop.shipped(amazon_order_id)
+    await shop.deliver(told)
+    for _ in range(3):
+        await shop.sync_orders()
+    assert (await shop.shipment(told))["status"] == "unverified"
+    await shop.amazon.dial("POST", "/sandbox/clock", {"advance_s": 3601})
+    await shop.sync_orders()
+    assert (await shop.shipment(told))["status"] == "confirmed"
+    assert (await shop.at_amazon(amazon_order_id))["confirmations"] == 1
+
+
+async def confirmed_elsewhere(shop: Shop, amazon_order_id: str, tracking_number: str) -> None:
+    """Somebody confirms the whole order in Seller Central, under another package reference."""
+    order = await shop.order(amazon_order_id)
+    package = {
+        "packageReferenceId": "77",
+        "carrierCode": "UPS",
+        "trackingNumber": tracking_number,
+        "shipDate": order["purchased_at"],
+        "orderItems": [{"orderItemId": order["lines"][0]["order_item_id"], "quantity": 2}],
+    }
+    answer = await shop.service.http.post(
+        f"{shop.amazon.endpoints[shop.region]}/orders/v0/orders/{amazon_order_id}/shipmentConfirmation",
+        json={"marketplaceId": order["marketplace_id"], "packageDetail": package},
+        headers={"x-amz-access-token": await shop.access_token()},
+    )
+    assert answer.status_code == 204, answer.text
+
+
+@pytest.mark.edge(14)
+@pytest.mark.fact("8.4.6")
+async def test_already_shipped_with_this_tracking_is_success_and_with_another_a_conflict(shop: Shop) -> None:
+    same, other = await imported(shop), await imported(shop)
+    told = [shop.shipped(same), shop.shipped(other)]
+    await confirmed_elsewhere(shop, same, told[0].tracking_number)
+    await confirmed_elsewhere(shop, other, "SOMETHING-ELSE")
+    await shop.deliver(*told)
+    await shop.sync_orders()
+    assert (await shop.shipment(told[0]))["status"] == "confirmed"
+    conflict = await shop.shipment(told[1])
+    assert (conflict["status"], conflict["error_code"]) == ("conflict", "already_fulfilled")
+    assert "Unable to find package" in conflict["error_detail"]
+
+
+@pytest.mark.row("C8")
+@pytest.mark.edge(13)
+async def test_amazons_own_refusal_lands_on_its_shipment_and_the_others_go_on(shop: Shop) -> None:
+    bad, good = await imported(shop), await imported(shop)
+    told = [shop.shipped(bad), shop.shipped(good)]
+    await shop.deliver(*told)
+    fault = {"operation": "confirmShipment", "kind": "status", "status": 400, "count": 1}
+    await shop.amazon.dial("POST", "/sandbox/faults", fault)
+    await shop.sync_orders()
+    await shop.sync_orders()
+    statuses = sorted([(await shop.shipment(one))["status"] for one in told])
+    assert statuses == ["confirmed", "rejected"]
+    (rejected,) = await shop.published(TrackingRejected)
+    assert rejected.code == "InvalidInput"
+
+
+async def test_an_account_teaches_a_method_of_its_own(shop: Shop) -> None:
+    amazon_order_id = await imported(shop)
+    told = shop.shipped(amazon_order_id, method="Night Van")
+    await shop.deliver(told)
+    assert (await shop.shipment(told))["status"] == "rejected"
+    taught = await shop.call("POST", "/v1/carriers/methods", {"carrier": "ups", "method": "Night Van"})
+    assert taught["carrier"] == "UPS"
+    retried = await shop.call("PATCH", f"/v1/shipments/{told.shipment_id}", {})
+    assert retried["status"] == "queued"
+    unknown = await shop.call("POST", "/v1/carriers/methods", {"carrier": "Bob", "method": "Van"}, status=400)
+    assert unknown["type"] == "/problems/unknown-carrier"

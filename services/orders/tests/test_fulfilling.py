@@ -1,0 +1,170 @@
+"""Routing decisions become requests to sources, after a last look at the source and the order."""
+
+from uuid import uuid4
+
+import pytest
+
+from common.contracts.compliance import OrderHeld, RejectedSource, SourceComplianceChanged
+from common.contracts.orders import FulfillmentRefused, FulfillmentRequested, FulfillmentWithdrawn
+from common.testing.events import deliver
+from orders_service.testing import Shop
+
+
+async def imported(shop: Shop, **order: object) -> dict[str, object]:
+    (amazon_order_id,) = await shop.place(order)
+    await shop.get_orders()
+    found: dict[str, object] = await shop.order(amazon_order_id)
+    return found
+
+
+def switched(shop: Shop, source_id: object, *, compliant: bool, version: int) -> SourceComplianceChanged:
+    return SourceComplianceChanged.model_validate(
+        {
+            "account_id": shop.account_id,
+            "source_id": source_id,
+            "source_name": "Grey Wholesale",
+            "compliant": compliant,
+            "attestation_version": version,
+            "changed_at": "2026-01-01T00:00:00Z",
+        }
+    )
+
+
+@pytest.mark.row("C6")
+@pytest.mark.edge(12)
+async def test_a_route_over_two_sources_releases_a_request_for_each_once(shop: Shop) -> None:
+    order = await imported(shop)
+    routed = await shop.routed(order, (uuid4(), 1), (uuid4(), 1))
+    event_id = uuid4()
+    await deliver(shop.consumer, routed, event_id=event_id)
+    await deliver(shop.consumer, routed, event_id=event_id)
+    await shop.deliver(routed)
+    requested = await shop.published(FulfillmentRequested)
+    assert [event.source_id for event in requested] == [a.source_id for a in routed.allocations]
+    assert {(event.decision_version, event.lines[0].quantity) for event in requested} == {(1, 1)}
+    page = await shop.call("GET", "/v1/fulfillment-requests", source_id=str(requested[0].source_id))
+    assert [item["status"] for item in page["items"]] == ["released"]
+    assert await shop.explain(str(order["amazon_order_id"])) == []
+
+
+@pytest.mark.row("D5")
+@pytest.mark.edge(24)
+async def test_nothing_is_released_to_a_source_that_was_switched_off_meanwhile(shop: Shop) -> None:
+    order = await imported(shop)
+    source_id = uuid4()
+    await shop.deliver(switched(shop, source_id, compliant=False, version=2))
+    await shop.deliver(await shop.routed(order, (source_id, 2), attestation_version=1))
+    assert await shop.published(FulfillmentRequested) == []
+    (withdrawn,) = await shop.published(FulfillmentWithdrawn)
+    assert (withdrawn.decision_version, withdrawn.reason) == (1, "source_not_compliant")
+    assert "Grey Wholesale" in withdrawn.detail
+    assert await shop.explain(str(order["amazon_order_id"])) == ["request_withdrawn"]
+    # Switched on again: the decision that was made with it is followed.
+    await shop.deliver(await shop.routed(order, (source_id, 2), decision_version=2, attestation_version=3))
+    assert len(await shop.published(FulfillmentRequested)) == 1
+
+
+@pytest.mark.fault("F8")
+async def test_an_older_attestation_that_comes_late_changes_nothing(shop: Shop) -> None:
+    order = await imported(shop)
+    source_id = uuid4()
+    await shop.deliver(
+        switched(shop, source_id, compliant=True, version=3), switched(shop, source_id, compliant=False, version=2)
+    )
+    await shop.deliver(await shop.routed(order, (source_id, 2), attestation_version=3))
+    assert len(await shop.published(FulfillmentRequested)) == 1
+
+
+async def test_a_route_decided_on_an_older_version_of_the_order_is_withdrawn(shop: Shop) -> None:
+    (amazon_order_id,) = await shop.place({"status": "PENDING"})
+    await shop.get_orders()
+    pending = await shop.order(amazon_order_id)
+    await shop.amazon.dial("POST", f"/sandbox/orders/{amazon_order_id}/release")
+    await shop.get_orders()
+    await shop.deliver(await shop.routed(pending, (uuid4(), 2)))
+    (withdrawn,) = await shop.published(FulfillmentWithdrawn)
+    assert withdrawn.reason == "order_version_outdated"
+
+
+@pytest.mark.edge(7)
+@pytest.mark.edge(8)
+async def test_a_cancelled_or_held_order_is_not_released(shop: Shop) -> None:
+    first = await imported(shop)
+    second = await imported(shop)
+    await shop.amazon.dial("POST", f"/sandbox/orders/{first['amazon_order_id']}/cancel", {})
+    await shop.amazon.dial("POST", f"/sandbox/orders/{second['amazon_order_id']}/request-cancel", {})
+    await shop.get_orders()
+    for order in (first, second):
+        await shop.deliver(await shop.routed(order, (uuid4(), 2)))
+    reasons = [event.reason for event in await shop.published(FulfillmentWithdrawn)]
+    assert reasons == ["order_closed", "order_on_hold"]
+
+
+async def test_a_second_route_never_asks_for_more_than_was_ordered(shop: Shop) -> None:
+    order = await imported(shop)
+    await shop.deliver(await shop.routed(order, (uuid4(), 2)))
+    await shop.deliver(await shop.routed(order, (uuid4(), 1), decision_version=2))
+    assert len(await shop.published(FulfillmentRequested)) == 1
+    (withdrawn,) = await shop.published(FulfillmentWithdrawn)
+    assert (withdrawn.decision_version, withdrawn.reason) == (2, "already_released")
+
+
+@pytest.mark.edge(7)
+async def test_a_cancelled_order_asks_the_sources_that_have_it_already(shop: Shop) -> None:
+    order = await imported(shop)
+    await shop.deliver(await shop.routed(order, (uuid4(), 2)))
+    await shop.amazon.dial("POST", f"/sandbox/orders/{order['amazon_order_id']}/cancel", {})
+    await shop.get_orders()
+    (request,) = (await shop.call("GET", "/v1/fulfillment-requests"))["items"]
+    assert request["status"] == "released"
+    assert request["cancel_requested_at"] is not None
+
+
+@pytest.mark.row("C6")
+async def test_a_source_acknowledges_or_refuses_and_a_refusal_is_told_once(shop: Shop) -> None:
+    order = await imported(shop)
+    await shop.deliver(await shop.routed(order, (uuid4(), 2)))
+    (request,) = (await shop.call("GET", "/v1/fulfillment-requests"))["items"]
+    path = f"/v1/fulfillment-requests/{request['id']}"
+    assert (await shop.call("POST", f"{path}/acknowledge"))["status"] == "acknowledged"
+    for _ in range(2):
+        await shop.call("POST", f"{path}/refuse", {"resolution": "fill", "reason": "broken"})
+    (refused,) = await shop.published(FulfillmentRefused)
+    assert (refused.resolution, refused.decision_version, refused.reason) == ("fill", 1, "broken")
+    late = await shop.call("POST", f"{path}/acknowledge", status=409)
+    assert late["type"] == "/problems/fulfillment-request-not-open"
+    # What was refused may be asked of another source.
+    await shop.deliver(await shop.routed(order, (uuid4(), 2), decision_version=2))
+    assert len(await shop.published(FulfillmentRequested)) == 2
+
+
+@pytest.mark.row("C5")
+async def test_why_compliance_holds_an_order_is_kept_until_it_is_routed(shop: Shop) -> None:
+    order = await imported(shop)
+    amazon_order_id = str(order["amazon_order_id"])
+    source_id = uuid4()
+    rejected = RejectedSource(source_id=source_id, source_name="Grey", code="not_compliant", detail="toggle off")
+    await shop.deliver(
+        OrderHeld(
+            account_id=shop.account_id,
+            selling_partner_id=shop.selling_partner_id,
+            amazon_order_id=amazon_order_id,
+            decision_version=1,
+            order_version=1,
+            code="none_compliant",
+            detail="Grey has not attested",
+            rejected=(rejected,),
+        )
+    )
+    hold = (await shop.order(amazon_order_id))["routing_hold"]
+    assert (hold["code"], hold["rejected"][0]["source_name"]) == ("none_compliant", "Grey")
+    assert await shop.explain(amazon_order_id) == ["none_compliant"]
+    await shop.deliver(await shop.routed(order, (source_id, 2), decision_version=2))
+    assert (await shop.order(amazon_order_id))["routing_hold"] is None
+
+
+async def test_a_decision_about_an_order_of_another_system_is_passed_by(shop: Shop) -> None:
+    order = {"amazon_order_id": "elsewhere-1", "version": 1, "lines": [{"order_item_id": "1", "sku": "X"}]}
+    await shop.deliver(await shop.routed(order, (uuid4(), 1)))
+    assert await shop.published(FulfillmentWithdrawn) == []
+    assert await shop.sql("select 1 from parked_key") == []
