@@ -59,13 +59,7 @@ def _decisions() -> list[dict[str, Any]]:
     order = OpenOrder("amazon", NOW, "Standard", "USD", lines)
     rows = []
     for what, available in (("from one source", 10), ("split over several", 1)):
-        stock = {
-            line.sku: {
-                source.source_id: StockLine(source.source_id, line.sku, available, Decimal(n % 9 + 1), "USD")
-                for n, source in enumerate(sources)
-            }
-            for line in lines
-        }
+        stock = {line.sku: [StockLine(available, Decimal(n % 9 + 1), "USD") for n in range(SOURCES)] for line in lines}
         assert decide(order, sources, stock, DEFAULT_GROUP).hold is None
         ours, bare = [], []
         for _ in range(DECISIONS):
@@ -90,13 +84,13 @@ def _decisions() -> list[dict[str, Any]]:
     return rows
 
 
-def _bare_loop(order: OpenOrder, sources: Sequence[SourceFacts], stock: dict[str, dict[UUID, StockLine]]) -> int:
+def _bare_loop(order: OpenOrder, sources: Sequence[SourceFacts], stock: dict[str, list[StockLine]]) -> int:
     """Looks at every line's stock at every source that may ship, and does nothing with it."""
     seen = 0
-    for source in sources:
+    for position, source in enumerate(sources):
         if source.enabled and source.compliant:
             for line in order.lines:
-                if stock[line.sku][source.source_id].available >= line.quantity:
+                if stock[line.sku][position].available >= line.quantity:
                     seen += 1
     return seen
 
@@ -173,7 +167,7 @@ async def _handler(database: Database) -> list[dict[str, Any]]:
     return [
         {
             "goal": "routing",
-            "what": f"orders/s of {LINES_PER_ORDER} lines decided, stored, announced; beside asyncpg inserting the same",
+            "what": f"orders/s of {LINES_PER_ORDER} lines decided, stored, announced, beside asyncpg inserting it",
             "value": value,
             "ceiling": ceiling,
             "ratio": value / ceiling,

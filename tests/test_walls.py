@@ -35,5 +35,5 @@ async def test_every_route_declares_a_scope_and_refuses_strangers(name: str, run
             continue
         assert scopes(route), f"{name} {route.path} declares no scope"
         path = route.path.replace("{", "").replace("}", "")
-        answer = await running.http.request(next(iter(route.methods)), path)
+        answer = await running.http.request(sorted(route.methods or ())[0], path)
         assert (route.path, answer.status_code) == (route.path, 401)

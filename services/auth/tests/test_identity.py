@@ -43,7 +43,7 @@ async def test_the_first_credentials_are_made_by_a_command(desk: Any) -> None:
     assert account.account_id == UUID(made["create-account"]["account_id"])
     assert account.scopes == frozenset(ACCOUNT_SCOPES)
     service = held["create-service-key"]
-    assert (service.account_id, service.scopes) == (UUID(int=0), {"amazon:access-token"})
+    assert service == Caller(UUID(int=0), service.subject, frozenset({"amazon:access-token"}))
 
 
 async def _caller(desk: Any, key: str) -> Caller:

@@ -1,10 +1,12 @@
 """Orders lower what channels show, and give it back, exactly once (ARCHITECTURE Stock; edges 2, 15, 25, 30)."""
 
+import asyncio
 from datetime import timedelta
 
 import pytest
 
 from common import clock
+from common.contracts.listings import ListingSynced
 from common.contracts.orders import OrderCancelled, OrderChanged, OrderImported
 from listings_service.testing import DE, UK, OpenShop, Shop, offer
 
@@ -154,9 +156,12 @@ async def test_a_sale_in_one_country_lowers_the_shared_stock_of_its_siblings(ope
 
 @pytest.mark.edge(15)
 @pytest.mark.parametrize("sold_before_the_write", [True, False])
-async def test_a_sale_during_a_sync_ends_with_zero_at_amazon(shop: Shop, sold_before_the_write: bool) -> None:
-    await settled(shop, quantity=5)
-    await shop.amazon.dial("PUT", "/sandbox/settings", {"listing_delay_s": 0.3})
+async def test_a_sale_while_a_write_is_open_ends_with_zero_at_amazon(
+    open_shop: OpenShop, sold_before_the_write: bool
+) -> None:
+    shop = await open_shop(read_back_delays="60,0.3,0.3,0.3")
+    await settled(shop)
+    await shop.amazon.dial("PUT", "/sandbox/settings", {"listing_delay_s": 0.2})
     await shop.change(shop.row("A", quantity=1))
     if sold_before_the_write:
         order_id = await shop.sell("A")
@@ -164,9 +169,31 @@ async def test_a_sale_during_a_sync_ends_with_zero_at_amazon(shop: Shop, sold_be
     else:
         await shop.sync()
         order_id = await shop.sell("A")
-    assert (await shop.listing("A"))["open_write"]["quantity"] == 1 or not sold_before_the_write
+    assert (await shop.listing("A"))["open_write"]["quantity"] == 1
     await shop.deliver(shop.order(OrderImported, order_id, ("A", 1)))
-    for _ in range(3):
-        await shop.forward()
-        await shop.sync()
+    await shop.forward()
+    await shop.sync()
+    assert (await shop.at_amazon("A"))["quantity"] == 0
+    await shop.forward()
+    await shop.sync()
     assert await shown_and_wanted(shop) == (0, 0)
+    assert not (await shop.listing("A"))["dirty"]
+
+
+@pytest.mark.edge(15)
+async def test_the_answer_to_an_older_write_never_clears_a_newer_change(shop: Shop) -> None:
+    await settled(shop)
+    await shop.amazon.dial(
+        "POST", "/sandbox/faults", {"operation": "patchListingsItem", "kind": "slow", "seconds": 0.5}
+    )
+    await shop.change(shop.row("A", quantity=1))
+    syncing = asyncio.create_task(shop.sync())
+    await shop.until_at_amazon("A", quantity=1)
+    order_id = await shop.sell("A")
+    await shop.deliver(shop.order(OrderImported, order_id, ("A", 1)))
+    await syncing
+    assert await shown_and_wanted(shop) == (0, 0)
+    history = [write["quantity"] for write in (await shop.at_amazon("A"))["history"]]
+    assert history == [1, 0]
+    synced = await shop.events(ListingSynced)
+    assert [event.quantity for event in synced] == [0]

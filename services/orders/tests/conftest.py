@@ -1,5 +1,6 @@
 """A shop with the orders service and a seller at the local Amazon."""
 
+from typing import Any
 from uuid import uuid4
 
 import pytest_asyncio
@@ -27,6 +28,7 @@ async def open_shop(amazon: Amazon, run_service: RunService, issuer: Issuer) -> 
         beside: Shop | None = None,
         mapped: bool = True,
         read_back_delays: str = "0",
+        **settings: Any,
     ) -> Shop:
         service = (
             beside.service
@@ -37,6 +39,7 @@ async def open_shop(amazon: Amazon, run_service: RunService, issuer: Issuer) -> 
                 get_orders_every_seconds=3600,
                 sync_orders_every_seconds=3600,
                 confirm_read_back_delays=read_back_delays,
+                **settings,
             )
         )
         account_id = uuid4()

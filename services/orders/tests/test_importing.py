@@ -81,9 +81,7 @@ async def test_the_default_mappings_are_the_four_rows_of_the_us(shop: Shop) -> N
 
 async def test_a_mapping_to_an_unknown_policy_or_bound_twice_is_refused(shop: Shop) -> None:
     path = f"/v1/channels/{shop.channels[US]}/shipping-mappings"
-    unknown = await shop.call(
-        "PUT", path, {"mappings": [{"service_level": "X", "policy": "Nowhere"}]}, status=400
-    )
+    unknown = await shop.call("PUT", path, {"mappings": [{"service_level": "X", "policy": "Nowhere"}]}, status=400)
     assert (unknown["type"], unknown["detail"]) == ("/problems/unknown-shipping-policy", "Nowhere")
     row = {"service_level": "X", "policy": "Standard"}
     twice = await shop.call("PUT", path, {"mappings": [row, row | {"policy": "Expedited"}]}, status=400)

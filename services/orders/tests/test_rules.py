@@ -48,9 +48,7 @@ def test_what_must_not_be_sent_says_why_and_what_was_meant(
         ("UPS", "night van", Sendable("UPS", None, "Night Van")),
     ],
 )
-def test_carrier_and_method_go_out_in_the_spelling_that_amazon_knows(
-    carrier: str, method: str, sent: Sendable
-) -> None:
+def test_carrier_and_method_go_out_in_the_spelling_that_amazon_knows(carrier: str, method: str, sent: Sendable) -> None:
     assert check(carrier, method, {"UPS": ["Night Van"]}) == sent
 
 

@@ -156,6 +156,9 @@ class TokenBroker:
             if lease.present is None or lease.replaces_refused:
                 raise
             return lease.present
+        except GrantRefused:
+            # The lease is kept: until the connection is revoked nobody else shall ask Amazon the same.
+            raise
         except Exception:
             await self._release(lease)
             raise

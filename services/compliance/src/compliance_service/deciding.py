@@ -22,7 +22,7 @@ from common.contracts.orders import (
 )
 from compliance_service import order_rows, reserving
 from compliance_service.decision_inputs import Ground, load_ground
-from compliance_service.decision_records import Inputs, Made, save_decisions
+from compliance_service.decision_records import Made, inputs_of, save_decisions
 from compliance_service.order_rows import OrderRow, key_of
 from compliance_service.reserving import Reservation
 from compliance_service.routing import Assignment, Decision, GroupRules, Line, OpenOrder, SourceFacts, decide
@@ -136,8 +136,7 @@ def _decide_one(order: OrderRow, open_order: OpenOrder, ground: Ground, cause: C
     hold = _hold(decision, then.sources, group) if decision.hold else None
     if hold is not None and hold == order.hold and order.decided_order_version == order.order_version:
         return None
-    skus = dict.fromkeys(line.sku for line in open_order.lines)
-    inputs = Inputs(open_order, group, tuple(line for sku in skus for line in stock.get(sku, {}).values()))
+    inputs = inputs_of(open_order, group, stock)
     order.decision_version += 1
     order.decided_order_version = order.order_version
     order.hold = hold

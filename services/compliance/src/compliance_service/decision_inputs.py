@@ -29,11 +29,12 @@ greatest(0, s.quantity
 
 @dataclass(frozen=True, slots=True)
 class SourcesThen:
-    """An account's sources at the moment of the decision, and the digest under which they are kept."""
+    """An account's sources at the moment of the decision, the digest under which they are kept, and where each stands."""
 
     sources: tuple[SourceFacts, ...]
-    encoded: bytes
+    encoded: str
     digest: str
+    position: Mapping[UUID, int]
 
 
 class Ground:
@@ -43,7 +44,7 @@ class Ground:
         self,
         sources: Mapping[UUID, SourcesThen],
         groups: Mapping[UUID, GroupRules],
-        stock: dict[UUID, dict[str, dict[UUID, StockLine]]],
+        stock: Mapping[UUID, Mapping[str, list[StockLine | None]]],
     ) -> None:
         self._sources = sources
         self._groups = groups
@@ -62,8 +63,10 @@ class Ground:
         """Takes the plan's units off the stock in memory."""
         for part in plan:
             shelf = self._stock[account_id][part.sku]
-            line = shelf[part.source_id]
-            shelf[part.source_id] = msgspec.structs.replace(line, available=line.available - part.quantity)
+            position = self._sources[account_id].position[part.source_id]
+            line = shelf[position]
+            assert line is not None
+            shelf[position] = StockLine(line.available - part.quantity, line.cost, line.currency)
 
 
 async def load_ground(session: AsyncSession, wanting: Sequence[tuple[OrderRow, OpenOrder]], now: datetime) -> Ground:
@@ -71,11 +74,9 @@ async def load_ground(session: AsyncSession, wanting: Sequence[tuple[OrderRow, O
     if not wanting:
         return Ground({}, {}, {})
     wanted = sorted({(order.account_id, line.sku) for order, open_order in wanting for line in open_order.lines})
-    return Ground(
-        await _sources(session, {order.account_id for order, _ in wanting}, now),
-        await _groups(session, {order.channel_id for order, _ in wanting if order.channel_id}),
-        await _stock(session, wanted),
-    )
+    sources = await _sources(session, {order.account_id for order, _ in wanting}, now)
+    groups = await _groups(session, {order.channel_id for order, _ in wanting if order.channel_id})
+    return Ground(sources, groups, await _stock(session, wanted, sources))
 
 
 async def _sources(session: AsyncSession, account_ids: Iterable[UUID], now: datetime) -> dict[UUID, SourcesThen]:
@@ -95,8 +96,10 @@ async def _sources(session: AsyncSession, account_ids: Iterable[UUID], now: date
 
 
 def sources_then(sources: Sequence[SourceFacts]) -> SourcesThen:
+    """The sources with the digest of their facts."""
     encoded = msgspec.json.encode(sources)
-    return SourcesThen(tuple(sources), encoded, hashlib.sha256(encoded).hexdigest())
+    position = {source.source_id: position for position, source in enumerate(sources)}
+    return SourcesThen(tuple(sources), encoded.decode(), hashlib.sha256(encoded).hexdigest(), position)
 
 
 _NO_SOURCES = sources_then(())
@@ -120,8 +123,8 @@ def group_rules(source_ids: Sequence[Any], priorities: Sequence[str], allow_spli
 
 
 async def _stock(
-    session: AsyncSession, wanted: Sequence[tuple[UUID, str]]
-) -> dict[UUID, dict[str, dict[UUID, StockLine]]]:
+    session: AsyncSession, wanted: Sequence[tuple[UUID, str]], sources: Mapping[UUID, SourcesThen]
+) -> dict[UUID, dict[str, list[StockLine | None]]]:
     rows = await run(
         session,
         f"select s.account_id, s.source_id, s.sku, {AVAILABLE}, s.cost_amount, s.cost_currency "  # noqa: S608 - own text
@@ -130,8 +133,11 @@ async def _stock(
         [account_id for account_id, _ in wanted],
         [sku for _, sku in wanted],
     )
-    stock: dict[UUID, dict[str, dict[UUID, StockLine]]] = {}
+    stock: dict[UUID, dict[str, list[StockLine | None]]] = {}
     for account_id, source_id, sku, available, cost, currency in rows:
-        shelf = stock.setdefault(account_id, {}).setdefault(sku, {})
-        shelf[source_id] = StockLine(source_id, sku, available, cost, currency)
+        then = sources[account_id]
+        shelves = stock.setdefault(account_id, {})
+        if (shelf := shelves.get(sku)) is None:
+            shelf = shelves[sku] = [None] * len(then.sources)
+        shelf[then.position[source_id]] = StockLine(available, cost, currency)
     return stock

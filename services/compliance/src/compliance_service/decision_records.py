@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
@@ -12,17 +13,31 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 from common.bulk import insert_page
 from common.contracts.compliance import Decision as DecisionEvent
 from compliance_service.models import RoutingDecision, SourcesSnapshot
-from compliance_service.routing import Decision, GroupRules, OpenOrder, SourceFacts, StockLine, decide
+from compliance_service.routing import Decision, GroupRules, OpenOrder, SourceFacts, Stock, StockLine, decide
 
 _encoder = msgspec.json.Encoder()
 
 
 class Inputs(msgspec.Struct, frozen=True):
-    """All that a decision saw except the sources, which many decisions share."""
+    """All that a decision saw except the sources, which many decisions share. `stock` names these by position."""
 
     order: OpenOrder
     group: GroupRules
-    stock: tuple[StockLine, ...]
+    # SKU -> (position of the source, units free there, cost, its currency)
+    stock: dict[str, tuple[tuple[int, int, Decimal | None, str | None], ...]]
+
+
+def inputs_of(order: OpenOrder, group: GroupRules, stock: Stock) -> Inputs:
+    """What a decision about this order saw: of the stock, the order's SKUs only."""
+    seen = {
+        line.sku: tuple(
+            (position, shelf.available, shelf.cost, shelf.currency)
+            for position, shelf in enumerate(stock.get(line.sku, ()))
+            if shelf is not None
+        )
+        for line in order.lines
+    }
+    return Inputs(order, group, seen)
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +51,7 @@ class Made:
     cause: str
     inputs: Inputs
     sources_digest: str
-    sources: bytes
+    sources: str
     decision: Decision
     event: DecisionEvent
     decided_at: datetime
@@ -49,7 +64,7 @@ async def save_decisions(session: AsyncSession, made: Sequence[Made]) -> None:
         session,
         SourcesSnapshot,
         ("account_id", "digest", "sources"),
-        [(*key, sources.decode()) for key, sources in snapshots.items()],
+        [(*key, sources) for key, sources in snapshots.items()],
         "on conflict do nothing",
     )
     await insert_page(session, RoutingDecision, _COLUMNS, [_row(m) for m in made])
@@ -109,7 +124,9 @@ def read_decision(row: RoutingDecision) -> Decision:
 
 def decide_again(inputs: Inputs, sources: Sequence[SourceFacts]) -> Decision:
     """Takes the decision again from what it saw: the same inputs give the same answer."""
-    stock: dict[str, dict[UUID, StockLine]] = {}
-    for line in inputs.stock:
-        stock.setdefault(line.sku, {})[line.source_id] = line
+    stock: dict[str, list[StockLine | None]] = {}
+    for sku, lines in inputs.stock.items():
+        shelf = stock[sku] = [None] * len(sources)
+        for position, available, cost, currency in lines:
+            shelf[position] = StockLine(available, cost, currency)
     return decide(inputs.order, sources, stock, inputs.group)

@@ -63,14 +63,13 @@ class SourceFacts(msgspec.Struct, frozen=True):
 class StockLine(msgspec.Struct, frozen=True):
     """What is free of one SKU at one source, reservations already taken off."""
 
-    source_id: UUID
-    sku: str
     available: int
     cost: Decimal | None = None
     currency: str | None = None
 
 
-Stock = Mapping[str, Mapping[UUID, StockLine]]
+# By SKU: a line (or None: it does not know the SKU) for each source, in the order of the sources.
+Stock = Mapping[str, Sequence[StockLine | None]]
 
 
 class GroupRules(msgspec.Struct, frozen=True):
@@ -110,8 +109,10 @@ class Decision(msgspec.Struct, frozen=True):
     skus: tuple[str, ...] = ()
 
 
-# Units of a SKU that one source gives.
-_Take = tuple[UUID, str, int]
+# Units of a SKU that the source at a position gives.
+_Take = tuple[int, str, int]
+_Rank = tuple[object, ...]
+_ZERO = Decimal(0)
 
 
 def decide(order: OpenOrder, sources: Sequence[SourceFacts], stock: Stock, group: GroupRules) -> Decision:
@@ -120,215 +121,183 @@ def decide(order: OpenOrder, sources: Sequence[SourceFacts], stock: Stock, group
     A source is a candidate when it is in the group, enabled, has any of the SKUs in stock, is compliant where the
     agreement binds the order, supports the shipping policy (when that rule is on) and has not refused the order.
     """
-    wanted = _wanted(order.lines)
-    rejected: dict[UUID, Rejection] = {}
-    candidates: list[SourceFacts] = []
-    judge = _Judge(order, wanted, stock, group)
-    for source in sources:
-        if rejection := judge.rejects(source):
-            rejected[source.source_id] = rejection
+    field = _Field(order, sources, stock, group)
+    rejected: list[Rejection] = []
+    candidates: list[int] = []
+    for position, source in enumerate(sources):
+        if (code := field.bars(position, source)) is None:
+            candidates.append(position)
         else:
-            candidates.append(source)
-    takes = _plan(wanted, candidates, stock, group, order.currency)
+            skus = field.skus if code in ("sku_unknown", "no_stock") else ()
+            rejected.append(Rejection(source.source_id, code, skus))
+    takes = _plan(field, candidates)
     if takes is None:
-        hold, skus = _why_held(judge, sources)
-        losers = [Rejection(source.source_id, "not_enough_stock", tuple(wanted)) for source in candidates]
-        return Decision((), _in_order(sources, rejected, losers), hold, skus)
-    chosen = {source_id for source_id, _, _ in takes}
-    losers = [Rejection(source.source_id, "outranked") for source in candidates if source.source_id not in chosen]
-    return Decision(_assign(order.lines, takes), _in_order(sources, rejected, losers))
+        rejected += [Rejection(sources[position].source_id, "not_enough_stock", field.skus) for position in candidates]
+        hold, skus = _why_held(field)
+        return Decision((), _sorted(rejected), hold, skus)
+    chosen = {position for position, _, _ in takes}
+    rejected += [
+        Rejection(sources[position].source_id, "outranked") for position in candidates if position not in chosen
+    ]
+    return Decision(_assign(order.lines, takes, sources), _sorted(rejected))
 
 
-def _wanted(lines: Sequence[Line]) -> dict[str, int]:
-    """Units by SKU: two order items may carry the same one."""
-    wanted: dict[str, int] = {}
-    for line in lines:
-        wanted[line.sku] = wanted.get(line.sku, 0) + line.quantity
-    return wanted
+def _sorted(rejected: list[Rejection]) -> tuple[Rejection, ...]:
+    return tuple(sorted(rejected, key=lambda rejection: rejection.source_id.int))
 
 
-def _in_order(
-    sources: Sequence[SourceFacts], rejected: Mapping[UUID, Rejection], losers: Sequence[Rejection]
-) -> tuple[Rejection, ...]:
-    return tuple(sorted([*rejected.values(), *losers], key=lambda rejection: rejection.source_id.int))
+class _Field:
+    """One order's view of the sources: what it wants, and what each of them has of that."""
 
-
-class _Judge:
-    """What holds of every source of one order."""
-
-    def __init__(self, order: OpenOrder, wanted: Mapping[str, int], stock: Stock, group: GroupRules) -> None:
+    def __init__(self, order: OpenOrder, sources: Sequence[SourceFacts], stock: Stock, group: GroupRules) -> None:
+        wanted: dict[str, int] = {}
+        for line in order.lines:  # two order items may carry the same SKU
+            wanted[line.sku] = wanted.get(line.sku, 0) + line.quantity
+        nothing = (None,) * len(sources)
+        self.sources = sources
         self.wanted = wanted
-        self._skus = tuple(wanted)
-        self.shelves = [(sku, stock.get(sku, {})) for sku in wanted]
+        self.skus = tuple(wanted)
+        # (SKU, units wanted, its line at each source)
+        self.shelves = [(sku, units, stock.get(sku, nothing)) for sku, units in wanted.items()]
+        self.currency = order.currency
+        self.ranking = [rule for rule in group.priorities if rule != "shipping_policy_supported"]
+        self.allow_split = group.allow_split
+        self.must_comply = required_agreement(order.channel_type, order.purchased_at) is not None
         self._members = frozenset(group.source_ids)
         self._refused_by = frozenset(order.refused_by)
         self._policy = order.shipping_policy if "shipping_policy_supported" in group.priorities else None
-        self.must_comply = required_agreement(order.channel_type, order.purchased_at) is not None
 
     def takes_part(self, source: SourceFacts) -> bool:
         return source.enabled and (not self._members or source.source_id in self._members)
 
-    def rejects(self, source: SourceFacts) -> Rejection | None:
-        """The first reason that bars the source. Stock comes before compliance: a source is named as not compliant
-        only where its toggle stands in the way of goods it has."""
-        source_id = source.source_id
-        if self._members and source_id not in self._members:
-            return Rejection(source_id, "not_in_group")
+    def bars(self, position: int, source: SourceFacts) -> RejectionCode | None:
+        """The first reason against a source. Stock comes before compliance: a source is named as not compliant only
+        where its toggle stands in the way of goods it has."""
+        if self._members and source.source_id not in self._members:
+            return "not_in_group"
         if not source.enabled:
-            return Rejection(source_id, "disabled")
+            return "disabled"
         known = False
-        for _, shelf in self.shelves:
-            if (line := shelf.get(source_id)) is not None:
+        for _, _, shelf in self.shelves:
+            if (line := shelf[position]) is not None:
                 known = True
                 if line.available > 0:
                     break
         else:
-            return Rejection(source_id, "no_stock" if known else "sku_unknown", self._skus)
+            return "no_stock" if known else "sku_unknown"
         if self.must_comply and not source.compliant:
-            return Rejection(source_id, "not_compliant")
+            return "not_compliant"
         if self._policy and source.shipping_policies and self._policy not in source.shipping_policies:
-            return Rejection(source_id, "policy_unsupported")
-        if source_id in self._refused_by:
-            return Rejection(source_id, "refused")
+            return "policy_unsupported"
+        if self._refused_by and source.source_id in self._refused_by:
+            return "refused"
         return None
 
+    def rank(self, position: int, takes: Sequence[tuple[StockLine, int]], used: Container[int] = ()) -> _Rank:
+        """Sorts sources by the rules in their order, for giving these units; the id settles what they leave open."""
+        source = self.sources[position]
+        rank: list[object] = []
+        for rule in self.ranking:
+            if rule == "lowest_cost":
+                rank.append(self._cost(takes))
+            elif rule == "source_priority":
+                rank.append(source.priority)
+            else:
+                rank.append(position not in used)
+        rank.append(source.source_id.int)
+        return tuple(rank)
 
-def _plan(
-    wanted: Mapping[str, int],
-    candidates: Sequence[SourceFacts],
-    stock: Stock,
-    group: GroupRules,
-    currency: str | None,
-) -> list[_Take] | None:
-    ranking = [rule for rule in group.priorities if rule != "shipping_policy_supported"]
-    if not group.allow_split:
-        return _from_one(wanted, candidates, stock, ranking, currency)
-    if ranking and ranking[0] == "single_fulfilment":
-        return _from_one(wanted, candidates, stock, ranking, currency) or _from_few(
-            wanted, candidates, stock, ranking, currency
-        )
-    return _line_by_line(wanted, candidates, stock, ranking, currency)
-
-
-_Rank = tuple[object, ...]
-
-_UNKNOWN_COST = (1, Decimal(0))
-
-
-def _cost(takes: Sequence[tuple[StockLine, int]], currency: str | None) -> tuple[int, Decimal]:
-    """What the units cost there; unknown (after every known one) when any cost is, or is in another currency."""
-    total = Decimal(0)
-    for line, units in takes:
-        if line.cost is None or line.currency != currency:
-            return _UNKNOWN_COST
-        total += line.cost * units
-    return (0, total)
+    def _cost(self, takes: Sequence[tuple[StockLine, int]]) -> tuple[bool, Decimal]:
+        """What the units cost there; after every known cost when one is unknown or in another currency."""
+        total = _ZERO
+        for line, units in takes:
+            if line.cost is None or line.currency != self.currency:
+                return (True, _ZERO)
+            total += line.cost * units
+        return (False, total)
 
 
-def _rank(
-    source: SourceFacts,
-    takes: Sequence[tuple[StockLine, int]],
-    ranking: Sequence[Rule],
-    currency: str | None,
-    used: Container[UUID],
-) -> _Rank:
-    """Sorts sources by the rules in their order; the id settles what they leave open."""
-    rank: list[object] = []
-    for rule in ranking:
-        if rule == "lowest_cost":
-            rank.append(_cost(takes, currency))
-        elif rule == "source_priority":
-            rank.append(source.priority)
-        else:
-            rank.append(source.source_id not in used)
-    rank.append(source.source_id.int)
-    return tuple(rank)
+def _plan(field: _Field, candidates: Sequence[int]) -> list[_Take] | None:
+    if not field.allow_split:
+        return _from_one(field, candidates)
+    if field.ranking and field.ranking[0] == "single_fulfilment":
+        return _from_one(field, candidates) or _from_few(field, candidates)
+    return _sku_by_sku(field, candidates)
 
 
-def _from_one(
-    wanted: Mapping[str, int],
-    candidates: Sequence[SourceFacts],
-    stock: Stock,
-    ranking: Sequence[Rule],
-    currency: str | None,
-) -> list[_Take] | None:
+def _from_one(field: _Field, candidates: Sequence[int]) -> list[_Take] | None:
     """Everything from the best source that has everything."""
-    shelves = [(stock.get(sku, {}), units) for sku, units in wanted.items()]
-    best: tuple[_Rank, UUID] | None = None
-    for source in candidates:
+    best: tuple[_Rank, int] | None = None
+    for position in candidates:
         takes = []
-        for shelf, units in shelves:
-            line = shelf.get(source.source_id)
+        for _, units, shelf in field.shelves:
+            line = shelf[position]
             if line is None or line.available < units:
                 break
             takes.append((line, units))
         else:
-            rank = _rank(source, takes, ranking, currency, ())
+            rank = field.rank(position, takes)
             if best is None or rank < best[0]:
-                best = rank, source.source_id
-    return [(best[1], sku, units) for sku, units in wanted.items()] if best else None
+                best = rank, position
+    return [(best[1], sku, units) for sku, units in field.wanted.items()] if best else None
 
 
-def _from_few(
-    wanted: Mapping[str, int],
-    candidates: Sequence[SourceFacts],
-    stock: Stock,
-    ranking: Sequence[Rule],
-    currency: str | None,
-) -> list[_Take] | None:
+def _from_few(field: _Field, candidates: Sequence[int]) -> list[_Take] | None:
     """Again and again the source that covers most of what is left: few parcels, without trying every combination."""
-    left = dict(wanted)
+    left = {sku: (units, shelf) for sku, units, shelf in field.shelves}
     plan: list[_Take] = []
-    used: set[UUID] = set()
+    # A source gives all it can in its round, so it is asked once.
+    unasked = list(candidates)
     while left:
-        best: tuple[_Rank, UUID, list[tuple[StockLine, int]]] | None = None
-        for source in candidates:
-            takes = [
-                (line, min(line.available, units))
-                for sku, units in left.items()
-                if (line := stock.get(sku, {}).get(source.source_id)) is not None and line.available > 0
-            ]
-            covered = sum(units for _, units in takes)
-            # A source of an earlier round has already given all that it can.
-            if not covered or source.source_id in used:
-                continue
-            rank = (-covered, *_rank(source, takes, ranking, currency, ()))
-            if best is None or rank < best[0]:
-                best = rank, source.source_id, takes
-        if best is None:
+        shelves = list(left.values())
+        covers = [
+            sum(min(line.available, units) for units, shelf in shelves if (line := shelf[position]) is not None)
+            for position in unasked
+        ]
+        most = max(covers, default=0)
+        if not most:
             return None
-        used.add(best[1])
-        for line, units in best[2]:
-            plan.append((best[1], line.sku, units))
-            left[line.sku] -= units
-            if not left[line.sku]:
-                del left[line.sku]
+        best = min(
+            (position for position, covered in zip(unasked, covers, strict=True) if covered == most),
+            key=lambda position: field.rank(position, _offer(position, shelves)),
+        )
+        unasked.remove(best)
+        for sku, (units, shelf) in list(left.items()):
+            line = shelf[best]
+            if line is not None and line.available:
+                given = min(line.available, units)
+                plan.append((best, sku, given))
+                if given == units:
+                    del left[sku]
+                else:
+                    left[sku] = (units - given, shelf)
     return plan
 
 
-def _line_by_line(
-    wanted: Mapping[str, int],
-    candidates: Sequence[SourceFacts],
-    stock: Stock,
-    ranking: Sequence[Rule],
-    currency: str | None,
-) -> list[_Take] | None:
+def _offer(position: int, shelves: Sequence[tuple[int, Sequence[StockLine | None]]]) -> list[tuple[StockLine, int]]:
+    """What a source can give of what is wanted."""
+    return [
+        (line, min(line.available, units))
+        for units, shelf in shelves
+        if (line := shelf[position]) is not None and line.available
+    ]
+
+
+def _sku_by_sku(field: _Field, candidates: Sequence[int]) -> list[_Take] | None:
     """Every SKU from its best sources, however many parcels that makes."""
     plan: list[_Take] = []
-    used: set[UUID] = set()
-    for sku, units in wanted.items():
-        shelf = stock.get(sku, {})
+    used: set[int] = set()
+    for sku, units, shelf in field.shelves:
         offers = [
-            (source, line)
-            for source in candidates
-            if (line := shelf.get(source.source_id)) is not None and line.available > 0
+            (field.rank(position, [(line, 1)], used), position, line.available)
+            for position in candidates
+            if (line := shelf[position]) is not None and line.available
         ]
-        offers.sort(key=lambda offer: _rank(offer[0], [(offer[1], 1)], ranking, currency, used))
         left = units
-        for source, line in offers:
-            given = min(line.available, left)
-            plan.append((source.source_id, sku, given))
-            used.add(source.source_id)
+        for _, position, available in sorted(offers):
+            given = min(available, left)
+            plan.append((position, sku, given))
+            used.add(position)
             left -= given
             if not left:
                 break
@@ -337,43 +306,44 @@ def _line_by_line(
     return plan
 
 
-def _assign(lines: Sequence[Line], takes: Sequence[_Take]) -> tuple[Assignment, ...]:
+def _assign(lines: Sequence[Line], takes: Sequence[_Take], sources: Sequence[SourceFacts]) -> tuple[Assignment, ...]:
     """Deals the units of each SKU out to the order items, in the items' order."""
-    offered: dict[str, list[tuple[UUID, int]]] = {}
-    for source_id, sku, units in takes:
-        offered.setdefault(sku, []).append((source_id, units))
+    offered: dict[str, list[tuple[int, int]]] = {}
+    for position, sku, units in takes:
+        offered.setdefault(sku, []).append((position, units))
     plan: list[Assignment] = []
     for line in lines:
         left = line.quantity
         offers = offered[line.sku]
         while left:
-            source_id, units = offers.pop(0)
+            position, units = offers.pop(0)
             given = min(left, units)
-            plan.append(Assignment(source_id, line.order_item_id, line.sku, given))
+            plan.append(Assignment(sources[position].source_id, line.order_item_id, line.sku, given))
             left -= given
             if units > given:
-                offers.insert(0, (source_id, units - given))
+                offers.insert(0, (position, units - given))
     return tuple(plan)
 
 
-def _why_held(judge: _Judge, sources: Sequence[SourceFacts]) -> tuple[HoldCode, tuple[str, ...]]:
+def _why_held(field: _Field) -> tuple[HoldCode, tuple[str, ...]]:
     """The first wall the order meets: nobody knows a SKU, nobody has enough, nobody compliant has, or the rules."""
-    taking_part = [source.source_id for source in sources if judge.takes_part(source)]
-    compliant = [source.source_id for source in sources if judge.takes_part(source) and source.compliant]
-    unknown = tuple(sku for sku, shelf in judge.shelves if not any(source_id in shelf for source_id in taking_part))
+    asked = [position for position, source in enumerate(field.sources) if field.takes_part(source)]
+    unknown = tuple(
+        sku for sku, _, shelf in field.shelves if not any(shelf[position] is not None for position in asked)
+    )
     if unknown:
         return "no_source_has_sku", unknown
-    if short := _short(judge, taking_part):
+    if short := _short(field, asked):
         return "none_in_stock", short
-    if judge.must_comply and (short := _short(judge, compliant)):
+    if field.must_comply and (short := _short(field, [p for p in asked if field.sources[p].compliant])):
         return "none_compliant", short
-    return "rule_not_satisfiable", tuple(judge.wanted)
+    return "rule_not_satisfiable", field.skus
 
 
-def _short(judge: _Judge, source_ids: Sequence[UUID]) -> tuple[str, ...]:
+def _short(field: _Field, positions: Sequence[int]) -> tuple[str, ...]:
     """The SKUs that these sources together have too little of."""
     return tuple(
         sku
-        for sku, shelf in judge.shelves
-        if sum(shelf[source_id].available for source_id in source_ids if source_id in shelf) < judge.wanted[sku]
+        for sku, wanted, shelf in field.shelves
+        if sum(line.available for p in positions if (line := shelf[p]) is not None) < wanted
     )

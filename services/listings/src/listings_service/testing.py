@@ -1,6 +1,7 @@
 """A merchant's shop for tests: the listings service, a seller at the local Amazon, and hands on every door. Never
 imported by product code."""
 
+import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -133,6 +134,11 @@ class Shop:
         )
         return {one["sku"]: one for one in (await self.amazon.dial("GET", path))["listings"]}
 
+    async def until_at_amazon(self, sku: str, **expected: Any) -> None:
+        """Returns when Amazon's books say so; the test's own timeout is the limit."""
+        while not expected.items() <= (await self.at_amazon(sku)).items():
+            await asyncio.sleep(0.01)
+
     async def calls(self) -> Mapping[str, Mapping[str, int]]:
         found: Mapping[str, Mapping[str, int]] = (await self.amazon.dial("GET", "/sandbox/books/calls"))["calls"]
         return found
@@ -208,6 +214,16 @@ class Shop:
             ),
             version=version,
         )
+
+    async def die_while_syncing(self, when: Callable[[], Awaitable[None]]) -> None:
+        """Starts a sync and ends it dead, as `kill -9` would, when `when` returns: nothing of it is written any more."""
+        path = f"/v1/channels/{self.channel_id}/operations/sync"
+        await self.call("POST", path, status=202)
+        working = asyncio.create_task(self.work())
+        await when()
+        working.cancel()
+        await asyncio.gather(working, return_exceptions=True)
+        await self.expire_lease()
 
     async def expire_lease(self) -> None:
         """As if the worker had been dead for a while: its runs may be resumed."""

@@ -173,9 +173,7 @@ class Shop:
                 Allocation(
                     source_id=source_id,
                     attestation_version=attestation_version,
-                    lines=(
-                        FulfillmentLine(order_item_id=line["order_item_id"], sku=line["sku"], quantity=quantity),
-                    ),
+                    lines=(FulfillmentLine(order_item_id=line["order_item_id"], sku=line["sku"], quantity=quantity),),
                 )
                 for source_id, quantity in sources
             ),

@@ -5,7 +5,7 @@ import time
 from collections.abc import Awaitable, Callable
 from typing import Any, TypeVar
 
-from common.http import AsyncClient, Response, client
+from common.http import AsyncClient, NotSent, OutcomeUnknown, Response, client
 
 T = TypeVar("T")
 
@@ -14,7 +14,7 @@ class StepFailed(RuntimeError):
     """A step did not see what it must see; the text says what it saw last."""
 
 
-async def until(what: str, look: Callable[[], Awaitable[T]], *, within: float = 25.0) -> T:
+async def until(what: str, look: Callable[[], Awaitable[T]], *, within: float) -> T:
     """Looks again until it sees something true; answers that."""
     ends = time.monotonic() + within
     while True:
@@ -71,14 +71,17 @@ class Merchant:
             raise StepFailed(f"the consent page answered {first.status_code}")
         return _read(await self._http.get(first.headers["location"]))
 
-    async def finished(self, service: str, run: Any) -> Any:
-        """The operation run once it has ended; StepFailed when it failed."""
+    async def finished(self, service: str, run: Any, *, within: float) -> Any:
+        """The operation run once it has ended; StepFailed when it failed. A service that is away is waited for."""
 
         async def look() -> Any:
-            current = await self.call(service, "GET", f"/v1/operations/{run['id']}")
+            try:
+                current = await self.call(service, "GET", f"/v1/operations/{run['id']}")
+            except (NotSent, OutcomeUnknown):
+                return None
             return current if current["status"] in ("succeeded", "failed") else None
 
-        ended = await until(f"the end of {run['operation']}", look)
+        ended = await until(f"the end of {run['operation']}", look, within=within)
         if ended["status"] != "succeeded":
             raise StepFailed(f"{ended['operation']} failed: {ended['errors'][:1]}")
         return ended

@@ -52,7 +52,7 @@ def play(stack: Stack, console: Console, json_path: Path | None, keep: Callable[
         with console.status("starting PostgreSQL, a broker, the local Amazon and four services"):
             start_stack((*INFRASTRUCTURE, *SERVICES), stack, lambda _: None)
         console.print(f"[green]ready[/green] {time.monotonic() - began:4.1f} s  everything serves")
-        failure = asyncio.run(_tell(stack, report))
+        failure = asyncio.run(tell(stack, report))
         memory = stack.supervisor.memory()
         report.counts["resident_mib"] = memory.resident // 2**20
         report.table()
@@ -79,8 +79,8 @@ def play(stack: Stack, console: Console, json_path: Path | None, keep: Callable[
     return passed
 
 
-async def _tell(stack: Stack, report: Report) -> bool:
-    """Tells the story; whether it failed."""
+async def tell(stack: Stack, report: Report, story: type[Story] = Story) -> bool:
+    """Tells the story over a started stack; whether it failed."""
     account = json.loads(run_command(stack, "auth", "create-account", "Demo merchant", "--json"))
     merchant = Merchant(stack.addresses, account["key"])
     amazon = Amazon(stack.addresses["sandbox"])
@@ -89,7 +89,7 @@ async def _tell(stack: Stack, report: Report) -> bool:
     try:
         await amazon.dial("PUT", "/settings", LOCAL_AMAZON)
         await merchant.sign_in()
-        await Story(merchant, amazon, other, account["account_id"], report).run()
+        await story(merchant, amazon, other, account["account_id"], report).run()
     except Exception as error:
         report.console.print(f"[red]stopped[/red]: {type(error).__name__}: {error}; logs in {stack.log_dir}")
         return True

@@ -1,8 +1,10 @@
 """The main job, step by step. What a step says was read back from Amazon's books or from Kafka, not our tables."""
 
 from collections import Counter
+from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
-from typing import Any
+from functools import partial
+from typing import Any, TypeVar
 from uuid import uuid4
 
 from local_stack.demo import world
@@ -11,12 +13,17 @@ from local_stack.demo.hands import Amazon, Merchant, StepFailed, until
 from local_stack.demo.report import Report
 from local_stack.demo.world import Seller
 
+T = TypeVar("T")
+
 # Nothing of a buyer's may be on a topic; every buyer of the local Amazon carries this mark.
 BUYER_MARK = b"Canary"
 
 
 class Story:
     """One run of the demo over a started stack."""
+
+    # Seconds to look for something before the step fails.
+    patience = 25.0
 
     def __init__(
         self, merchant: Merchant, amazon: Amazon, other: ForeignSystem, account_id: str, report: Report
@@ -34,8 +41,8 @@ class Story:
 
     async def run(self) -> None:
         """All steps in order; StepFailed from the first that does not see what it must."""
-        for title, step in STEPS:
-            await self.report.step(title, lambda step=step: step(self))  # type: ignore[misc]
+        for title, method in STEPS:
+            await self.report.step(title, getattr(self, method))
 
     async def connect_sellers(self) -> str:
         for seller in world.SELLERS:
@@ -90,7 +97,7 @@ class Story:
             )
             self.channels[seller] = channel["id"]
         for seller, channel_id in self.channels.items():
-            await until(f"channel {seller.name} in orders", lambda channel_id=channel_id: self._known(channel_id))  # type: ignore[misc]
+            await self._until(f"channel {seller.name} in orders", partial(self._known, channel_id))
             if seller.marketplace_id == world.US:
                 await self.merchant.call("orders", "POST", f"/v1/channels/{channel_id}/shipping-mappings/defaults")
             else:
@@ -164,7 +171,7 @@ class Story:
         self._expect((world.LISTINGS, []), (answer["created"], answer["errors"]), "listings created")
         for channel_id in self.channels.values():
             run = await self.merchant.call("listings", "POST", f"/v1/channels/{channel_id}/operations/link")
-            await self.merchant.finished("listings", run)
+            await self.merchant.finished("listings", run, within=self.patience)
         expected = {p.sku for p in self.products if p.at_amazon}
         linked = await self._seen("ListingLinked", len(expected))
         self._expect(expected, {event["sku"] for event in linked}, "linked SKUs")
@@ -186,7 +193,7 @@ class Story:
             data = self._change(index) | {"account_id": self.account_id, "as_of": datetime.now(UTC).isoformat()}
             await self.other.send("entrepot.inventory", f"{self.account_id}:{product.sku}", "InventoryChanged", data)
         await self.other.flush()
-        await until("all changes synced", lambda: self._synced({self.products[i].sku for i in wanted}))
+        await self._until("all changes synced", lambda: self._synced({self.products[i].sku for i in wanted}))
         written = await self._writes()
         self._expect({self.products[i].sku for i in wanted}, set(written), "SKUs written at Amazon")
         for index, (quantity, price) in wanted.items():
@@ -226,7 +233,7 @@ class Story:
                 run = await self.merchant.call(
                     "orders", "POST", f"/v1/connections/{connection_id}/operations/get-orders"
                 )
-                await self.merchant.finished("orders", run)
+                await self.merchant.finished("orders", run, within=self.patience)
         imported = await self._seen("OrderImported", world.ORDERS)
         ids = Counter(event["amazon_order_id"] for event in imported)
         self._expect(set(self.order_ids), set(ids), "imported orders")
@@ -235,7 +242,7 @@ class Story:
         return f"Get Orders ran twice; an independent consumer saw OrderImported once for each of {len(ids)} orders"
 
     async def route(self) -> str:
-        await until(
+        await self._until(
             "a decision for every order",
             lambda: self._decided(world.ORDERS),
         )
@@ -250,7 +257,7 @@ class Story:
     async def attest_and_reroute(self) -> str:
         held = {event["amazon_order_id"] for event in self.other.of_type("OrderHeld")}
         await self._attest("Grey Wholesale")
-        await until("the held orders routed", lambda: self._routed_orders(world.ORDERS))
+        await self._until("the held orders routed", lambda: self._routed_orders(world.ORDERS))
         requested = await self._seen("FulfillmentRequested", world.ORDERS)
         grey = {e["amazon_order_id"] for e in requested if e["source_id"] == self.sources["Grey Wholesale"]}
         self._expect(held, grey, "orders requested of Grey Wholesale")
@@ -261,7 +268,7 @@ class Story:
         await self._ship()
         rejected = await self._seen("TrackingRejected", 1)
         self._expect("UPS Ground", rejected[0]["suggestion"], "suggestion for 'UP Ground'")
-        await until("39 shipments confirmed", lambda: self._confirmed(world.ORDERS - 1))
+        await self._until("39 shipments confirmed", lambda: self._confirmed(world.ORDERS - 1))
         books = await self._packages()
         self._expect(world.ORDERS - 1, len(books), "orders with a package at Amazon")
         self.report.counts["tracking_rejected"] = len(rejected)
@@ -272,7 +279,7 @@ class Story:
         await self.merchant.call(
             "orders", "PATCH", f"/v1/shipments/{rejected['shipment_id']}", {"method": rejected["suggestion"]}
         )
-        await until("all shipments confirmed", lambda: self._confirmed(world.ORDERS))
+        await self._until("all shipments confirmed", lambda: self._confirmed(world.ORDERS))
         books = await self._packages()
         self._expect(set(self.order_ids), set(books), "orders with a package at Amazon")
         self._expect({1}, {len(packages) for packages in books.values()}, "packages per order")
@@ -335,7 +342,10 @@ class Story:
             found = self.other.of_type(event_type)
             return found if len(found) >= at_least else []
 
-        return await until(f"{at_least} {event_type} on Kafka", look)
+        return await self._until(f"{at_least} {event_type} on Kafka", look)
+
+    async def _until(self, what: str, look: Callable[[], Awaitable[T]]) -> T:
+        return await until(what, look, within=self.patience)
 
     async def _known(self, channel_id: str) -> bool:
         channels = {c["channel_id"] for e in self.other.of_type("ConnectionChanged") for c in e["channels"]}
@@ -392,15 +402,15 @@ def _short(value: Any) -> str:
 
 
 STEPS = (
-    ("connect two sellers by the consent round trip", Story.connect_sellers),
-    ("open a channel per seller and map shipping", Story.open_channels),
-    ("import two sources, one of them compliant", Story.import_sources),
-    ("upsert 200 listings and link them by SKU", Story.upsert_and_link),
-    ("change 30 prices and quantities by API and by events, sync", Story.change_and_sync),
-    ("import 40 orders, with Get Orders run twice", Story.import_orders),
-    ("route them: a source that did not attest is never chosen", Story.route),
-    ("switch its toggle on: held orders route", Story.attest_and_reroute),
-    ("confirm tracking to Amazon; a wrong method is held with a suggestion", Story.ship_and_confirm),
-    ("edit it and confirm", Story.edit_and_confirm),
-    ("look back: nothing doubled, no buyer's data on Kafka", Story.look_back),
+    ("connect two sellers by the consent round trip", "connect_sellers"),
+    ("open a channel per seller and map shipping", "open_channels"),
+    ("import two sources, one of them compliant", "import_sources"),
+    ("upsert 200 listings and link them by SKU", "upsert_and_link"),
+    ("change 30 prices and quantities by API and by events, sync", "change_and_sync"),
+    ("import 40 orders, with Get Orders run twice", "import_orders"),
+    ("route them: a source that did not attest is never chosen", "route"),
+    ("switch its toggle on: held orders route", "attest_and_reroute"),
+    ("confirm tracking to Amazon; a wrong method is held with a suggestion", "ship_and_confirm"),
+    ("edit it and confirm", "edit_and_confirm"),
+    ("look back: nothing doubled, no buyer's data on Kafka", "look_back"),
 )

@@ -1,0 +1,59 @@
+"""Operations and schedules by the API, and connections as auth tells of them."""
+
+import pytest
+
+from common.contracts.connections import ConnectionChanged, ConnectionDisabled
+from listings_service.testing import Shop, offer
+
+
+@pytest.mark.row("B14")
+async def test_a_new_connection_is_synced_by_itself(shop: Shop) -> None:
+    await shop.seed(offer("A"))
+    await shop.upsert(shop.row("A", quantity=2))
+    await shop.link()
+    await shop.sql("update schedule set next_at = now()")
+    await shop.work()
+    assert (await shop.at_amazon("A"))["quantity"] == 2
+    listed = (await shop.call("GET", "/v1/operations", params={"channel_id": str(shop.channel_id)}))["items"]
+    assert [(one["operation"], one["requested_by"]) for one in listed][0] == ("sync", "schedule")
+
+
+@pytest.mark.row("B14")
+async def test_a_schedule_is_set_by_channel_and_stays_through_a_change_of_the_connection(shop: Shop) -> None:
+    path = f"/v1/channels/{shop.channel_id}/schedules"
+    answer = await shop.call("PUT", f"{path}/sync", {"every_seconds": 600})
+    assert answer == {"connection_id": str(shop.connection_id), "operation": "sync", "every_seconds": 600}
+    await shop.call("PUT", f"{path}/link", {"every_seconds": 900})
+    await shop.connect(ConnectionChanged)
+    await shop.connect(ConnectionDisabled, status="disabled")
+    await shop.connect()
+    rows = await shop.sql("select operation, every_seconds, enabled from schedule order by operation")
+    assert [tuple(row) for row in rows] == [("link", 900.0, True), ("sync", 600.0, True)]
+    await shop.call("PUT", f"{path}/import", {"every_seconds": 600}, status=400)
+
+
+async def test_an_older_event_of_a_connection_changes_nothing(shop: Shop) -> None:
+    await shop.connect(ConnectionDisabled, status="disabled")
+    shop.version = 0
+    await shop.connect()
+    assert [row[0] for row in await shop.sql("select status from connection")] == ["disabled"]
+
+
+async def test_a_deleted_channel_takes_no_more_listings(shop: Shop) -> None:
+    await shop.upsert(shop.row("A"))
+    kept = dict(shop.channels)
+    shop.channels = {"A2EUQ1WTGCTBG2": shop.connection_id}
+    await shop.connect(ConnectionChanged)
+    shop.channels = kept
+    assert (await shop.upsert(shop.row("B")))["errors"][0]["code"] == "unknown-channel"
+    await shop.call("POST", f"/v1/channels/{shop.channel_id}/operations/sync", status=404)
+    assert (await shop.listing("A"))["sku"] == "A"
+
+
+async def test_runs_are_paged_newest_first(shop: Shop) -> None:
+    started = [(await shop.operate("link"))["id"] for _ in range(3)]
+    first = await shop.call("GET", "/v1/operations", params={"limit": 2})
+    rest = await shop.call("GET", "/v1/operations", params={"limit": 2, "cursor": first["next_cursor"]})
+    ids = [one["id"] for one in first["items"] + rest["items"]]
+    assert ids[:3] == started[::-1]
+    assert len(ids) == 4  # and the first scheduled sync
