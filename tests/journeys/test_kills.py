@@ -38,7 +38,7 @@ class UnderFire(Story):
         slow = {"operation": "searchOrders", "kind": "slow", "seconds": 1.5, "count": 2}
         await self.amazon.dial("POST", "/faults", slow)
         return await self._while_killing(
-            super().import_orders, ("orders", "compliance", "auth", "listings"), self._asked
+            super().import_orders, ("orders", "compliance", "auth", "listings"), self._importing
         )
 
     async def _while_killing(

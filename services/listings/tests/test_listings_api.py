@@ -1,7 +1,10 @@
 """The listings API: upserts with an answer per row, CSV both ways, filters, bulk actions (MISSION B1, B2, B11)."""
 
+import asyncio
 import csv
 import io
+from collections.abc import AsyncIterator
+from typing import Any
 from uuid import uuid4
 
 import pytest
@@ -37,7 +40,7 @@ async def test_an_upsert_creates_updates_and_leaves_what_is_the_same(shop: Shop)
 
 @pytest.mark.row("B1")
 async def test_a_bad_row_never_takes_the_good_ones_with_it(shop: Shop) -> None:
-    rows = [
+    rows: list[Any] = [
         shop.row("good", quantity=1),
         shop.row("negative", quantity=-1),
         shop.row("decimals", price="1.999"),
@@ -82,6 +85,13 @@ async def test_the_last_of_two_rows_for_one_listing_holds(shop: Shop) -> None:
     assert (await shop.listing("A"))["quantity"] == 2
 
 
+async def test_upserts_of_the_same_listings_at_once_create_each_once(shop: Shop) -> None:
+    rows = [shop.row(f"S{n}", quantity=1) for n in range(200)]
+    answers = await asyncio.gather(*(shop.upsert(*(rows[::-1] if turn % 2 else rows)) for turn in range(6)))
+    assert sum(answer["created"] for answer in answers) == 200
+    assert [tuple(row) for row in await shop.sql("select count(*), max(quantity_version) from variant")] == [(200, 1)]
+
+
 async def test_a_repeat_with_the_same_idempotency_key_answers_the_first_answer(shop: Shop) -> None:
     body = {"listings": [shop.row("A")]}
     key = {"idempotency-key": "once"}
@@ -123,7 +133,7 @@ async def test_a_csv_of_several_pages_is_upserted_and_its_bad_rows_are_named(sho
     lines[1 + 1500] = f"{shop.channel_id},S1500,,minus one,,"
     body = "\r\n".join(lines).encode()
 
-    async def in_pieces():  # type: ignore[no-untyped-def]
+    async def in_pieces() -> AsyncIterator[bytes]:
         for start in range(0, len(body), 1000):
             yield body[start : start + 1000]
 

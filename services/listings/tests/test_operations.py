@@ -15,7 +15,7 @@ async def test_a_new_connection_is_synced_by_itself(shop: Shop) -> None:
     await shop.work()
     assert (await shop.at_amazon("A"))["quantity"] == 2
     listed = (await shop.call("GET", "/v1/operations", params={"channel_id": str(shop.channel_id)}))["items"]
-    assert [(one["operation"], one["requested_by"]) for one in listed][0] == ("sync", "schedule")
+    assert (listed[0]["operation"], listed[0]["requested_by"]) == ("sync", "schedule")
 
 
 @pytest.mark.row("B14")

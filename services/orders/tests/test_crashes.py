@@ -49,6 +49,7 @@ def runner(shop: Shop, operation: str, db: Database) -> Runner:
 
 async def run_and_die(shop: Shop, operation: str, dies_at: int) -> bool:
     """Runs the operation in a worker that dies at that step, then in one that does not; False when none died."""
+    await shop.refill_buckets()
     await shop.call("POST", f"/v1/connections/{shop.connection_id}/operations/{operation}")
     mortal = MortalDatabase(shop, dies_at)
     try:
@@ -70,7 +71,9 @@ async def test_an_import_that_dies_at_any_step_imports_every_order_once(shop: Sh
     dies_at, died = 0, True
     while died:
         dies_at += 1
-        placed += await shop.place(*[{}] * 101)  # two pages
+        # Out of the overlap of the runs before, so that there are two pages each time.
+        await shop.amazon.dial("POST", "/sandbox/clock", {"advance_s": 400})
+        placed += await shop.place(*[{}] * 101)
         died = await run_and_die(shop, "get-orders", dies_at)
         announced = Counter([event.amazon_order_id for event in await shop.published(OrderImported)])
         assert announced == Counter(placed), f"died at step {dies_at}"

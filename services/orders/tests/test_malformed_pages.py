@@ -18,6 +18,8 @@ from common.testing.amazon import Amazon
 from common.testing.plugin import serve
 from orders_service.testing import OpenShop
 
+CURSORS = "select last_updated_after from import_cursor"
+
 
 @dataclass
 class Spoiler:
@@ -80,10 +82,12 @@ async def test_one_malformed_order_is_set_aside_sealed_and_comes_when_it_is_whol
 async def test_a_page_token_that_is_refused_restarts_the_window(open_shop: OpenShop, spoiler: Spoiler) -> None:
     shop = await open_shop(amazon_endpoint_na=spoiler.url)
     await shop.place(*[{} for _ in range(150)])
+    cursors = await shop.sql(CURSORS)
     spoiler.refuse_tokens = True
     run = await shop.get_orders()
     assert (run["status"], run["errors"][0]["code"]) == ("failed", "amazon_refused")
-    assert await shop.sql("select 1 from import_cursor") == []
+    assert run["counts"]["windows_restarted"] == 3
+    assert await shop.sql(CURSORS) == cursors
     spoiler.refuse_tokens = False
     run = await shop.get_orders()
     assert (run["status"], run["counts"]["imported"]) == ("succeeded", 50)
@@ -94,11 +98,12 @@ async def test_a_page_token_that_is_refused_restarts_the_window(open_shop: OpenS
 async def test_a_page_that_is_cut_off_is_never_taken_for_the_last(open_shop: OpenShop) -> None:
     shop = await open_shop()
     await shop.place(*[{} for _ in range(3)])
+    cursors = await shop.sql(CURSORS)
     fault = {"operation": "searchOrders", "kind": "malformed_json", "count": 1}
     await shop.amazon.dial("POST", "/sandbox/faults", fault)
     run = await shop.get_orders()
     assert run["status"] == "queued"
-    assert await shop.sql("select 1 from import_cursor") == []
+    assert await shop.sql(CURSORS) == cursors
     await shop.sql("update operation_run set due_at = now()")
     await shop.service.runtime.worker().run_due()
     assert len(await shop.orders()) == 3

@@ -20,7 +20,7 @@ from common.amazon.operations import Service as ServiceName
 from common.callers import KeySource, Verifier
 from common.crypto import KeyRing
 from common.db import Database
-from common.health import health_routes
+from common.health import database_problem, health_routes
 from common.jobs import Runner, Worker
 from common.kafka import Consumer, Handler
 from common.outbox import Notifier, Relay
@@ -114,7 +114,7 @@ def create_service_app(service: Service[S], settings: S) -> FastAPI:
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
-        tasks = [asyncio.create_task(_keep(name, loop), name=name) for name, loop in _loops(runtime).items()]
+        tasks = [asyncio.create_task(_keep(runtime, name, loop), name=name) for name, loop in _loops(runtime).items()]
         log.info("service_started", roles=sorted(settings.roles), port=settings.port)
         try:
             yield
@@ -152,8 +152,14 @@ def _loops(runtime: Runtime[S]) -> dict[str, Callable[[], Awaitable[None]]]:
     return loops
 
 
-async def _keep(name: str, loop: Callable[[], Awaitable[None]]) -> None:
-    """Runs a loop for ever: a bug in one is logged and the loop begins again, the others go on."""
+async def _keep(runtime: Runtime[Any], name: str, loop: Callable[[], Awaitable[None]]) -> None:
+    """Runs a loop for ever, once the database is there and migrated; a bug is logged and the loop begins again."""
+    waiting_for = ""
+    while problem := await database_problem(runtime):
+        if problem != waiting_for:
+            log.warning("loop_waits", loop=name, reason=problem)
+        waiting_for = problem
+        await asyncio.sleep(0.5)
     while True:
         try:
             await loop()

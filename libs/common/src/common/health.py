@@ -24,7 +24,7 @@ def health_routes() -> APIRouter:
     async def readyz(request: Request) -> JSONResponse:
         """200 when this process can do its work; 503 with what is missing and how to fix it."""
         runtime = request.app.state.runtime
-        database, kafka = await asyncio.gather(_database(runtime), _kafka(runtime.settings.kafka_bootstrap_servers))
+        database, kafka = await asyncio.gather(database_problem(runtime), _kafka(runtime.settings.kafka_bootstrap_servers))
         # An API without the broker still accepts: the outbox keeps its events.
         ready = database is None and (kafka is None or "api" in runtime.settings.roles)
         checks = {"database": database or "ok", "kafka": kafka or "ok"}
@@ -37,7 +37,8 @@ def health_routes() -> APIRouter:
     return router
 
 
-async def _database(runtime: Any) -> str | None:
+async def database_problem(runtime: Any) -> str | None:
+    """Why the database cannot be worked with, and the fix; None when it can."""
     try:
         async with asyncio.timeout(_PATIENCE):
             missing = await migrations.missing(runtime.db, runtime.service.package)

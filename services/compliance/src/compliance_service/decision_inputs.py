@@ -29,7 +29,7 @@ greatest(0, s.quantity
 
 @dataclass(frozen=True, slots=True)
 class SourcesThen:
-    """An account's sources at the moment of the decision, the digest under which they are kept, and where each stands."""
+    """An account's sources at the moment of the decision, the digest they are kept under, and where each stands."""
 
     sources: tuple[SourceFacts, ...]
     encoded: str

@@ -136,8 +136,10 @@ class Shop:
 
     async def until_at_amazon(self, sku: str, **expected: Any) -> None:
         """Returns when Amazon's books say so; the test's own timeout is the limit."""
-        while not expected.items() <= (await self.at_amazon(sku)).items():
-            await asyncio.sleep(0.01)
+        await until(lambda: self._shows(sku, expected))
+
+    async def _shows(self, sku: str, expected: Mapping[str, Any]) -> bool:
+        return expected.items() <= (await self.at_amazon(sku)).items()
 
     async def calls(self) -> Mapping[str, Mapping[str, int]]:
         found: Mapping[str, Mapping[str, int]] = (await self.amazon.dial("GET", "/sandbox/books/calls"))["calls"]
@@ -216,7 +218,7 @@ class Shop:
         )
 
     async def die_while_syncing(self, when: Callable[[], Awaitable[None]]) -> None:
-        """Starts a sync and ends it dead, as `kill -9` would, when `when` returns: nothing of it is written any more."""
+        """Starts a sync and ends it when `when` returns, as `kill -9` would: nothing of it is written any more."""
         path = f"/v1/channels/{self.channel_id}/operations/sync"
         await self.call("POST", path, status=202)
         working = asyncio.create_task(self.work())
@@ -239,3 +241,9 @@ class Shop:
 def offer(sku: str, price: str = "10.00", quantity: int | None = 5, **fields: Any) -> dict[str, Any]:
     """A listing of the seller's at Amazon."""
     return {"sku": sku, "price": Decimal(price).__float__(), "quantity": quantity} | fields
+
+
+async def until(condition: Callable[[], Awaitable[bool]]) -> None:
+    """Returns when the condition holds; the test's own timeout is the limit."""
+    while not await condition():
+        await asyncio.sleep(0.01)

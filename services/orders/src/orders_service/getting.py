@@ -28,6 +28,7 @@ log = structlog.get_logger()
 # More than Amazon's lag of two minutes: what was updated during a run is seen by the next one (edge 5).
 OVERLAP = timedelta(minutes=5)
 RETRIED_PER_RUN = 20
+MOST_RESTARTS = 3
 
 INCLUDED_DATA = ("FULFILLMENT", "BUYER", "RECIPIENT", "PROCEEDS", "PACKAGES", "CANCELLATION")
 
@@ -96,11 +97,12 @@ class GetOrders:
         try:
             return await self._search(work, seller, token)
         except InvalidInput:
-            if token is None:
+            restarts = work.cursor.get("restarts", 0)
+            if token is None or restarts == MOST_RESTARTS:
                 raise
             # A token lives 24 h (FACTS 8.2.2): the window starts again, what is stored already changes nothing.
             work.count("windows_restarted")
-            work.cursor = {"last_updated_after": work.cursor["last_updated_after"]}
+            work.cursor = {"last_updated_after": work.cursor["last_updated_after"], "restarts": restarts + 1}
             return await self._search(work, seller, None)
 
     async def _search(self, work: Work, seller: Seller, token: str | None) -> OrdersPage:
@@ -163,7 +165,8 @@ async def _channels(session: AsyncSession, work: Work) -> list[Channel]:
 
 def _advanced(cursor: dict[str, Any], page: OrdersPage) -> dict[str, Any]:
     """The run's cursor after a page: the next token, how far the search saw, and the newest update seen."""
-    after = {"last_updated_after": cursor["last_updated_after"], "token": page.next_token}
+    kept = {name: cursor[name] for name in ("last_updated_after", "restarts") if name in cursor}
+    after = kept | {"token": page.next_token}
     saw = [page.last_updated_before.isoformat()] if page.last_updated_before else []
     saw += [cursor["saw_until"]] if "saw_until" in cursor else []
     if saw:

@@ -1,6 +1,7 @@
 """Alembic for all services: the tables of `common` are one branch, the service's own are the other."""
 
 from collections.abc import Sequence
+from functools import cache
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -30,9 +31,10 @@ def configuration(package: str) -> Config:
     return config
 
 
-def heads(package: str) -> set[str]:
+@cache
+def heads(package: str) -> frozenset[str]:
     """The revisions that a database of this package should be at."""
-    return set(ScriptDirectory.from_config(configuration(package)).get_heads())
+    return frozenset(ScriptDirectory.from_config(configuration(package)).get_heads())
 
 
 async def upgrade(url: str, package: str) -> None:
