@@ -16,7 +16,7 @@ from auth_service import identity, signing
 from auth_service.scopes import ACCOUNT_SCOPES
 from common import clock
 from common.callers import Caller, Verifier
-from common.errors import Unauthenticated
+from common.errors import InvalidRequest, Unauthenticated
 from common.service_tokens import RemoteKeys, ServiceToken
 from common.testing.plugin import KEY_RING
 
@@ -50,6 +50,16 @@ async def _caller(desk: Any, key: str) -> Caller:
     headers = await desk.login(key)
     caller: Caller = await desk.runtime.verifier.verify(headers["authorization"].removeprefix("Bearer "))
     return caller
+
+
+async def test_a_service_key_made_elsewhere_is_registered_once_and_a_weak_one_is_refused(desk: Any) -> None:
+    text = "ent_" + "k" * 43
+    async with desk.runtime.db.transaction() as session:
+        assert [await identity.register_service_key(session, "orders", text) for _ in range(2)] == [True, False]
+        for weak in ("", "ent_short", "k" * 60):
+            with pytest.raises(InvalidRequest):
+                await identity.register_service_key(session, "orders", weak)
+    assert (await _caller(desk, text)).scopes == {"amazon:access-token"}
 
 
 async def test_another_service_verifies_our_tokens_by_the_published_keys_alone(desk: Any) -> None:

@@ -14,6 +14,7 @@ from auth_service.app import SERVICE
 from common.cli import read_settings, service_cli
 from common.db import Database
 from common.errors import InvalidRequest
+from common.settings import DEVELOPMENT_MARK
 
 cli = service_cli(SERVICE)
 
@@ -47,10 +48,14 @@ def create_service_key(name: Name, as_json: AsJson = False) -> None:
 def register_service_key(names: Annotated[list[str], typer.Argument(help="services, e.g. listings orders")]) -> None:
     """Accepts keys that you made: reads each from SERVICE_KEY_<NAME>. Run again, it changes nothing."""
 
+    production = read_settings(SERVICE).environment == "production"
+
     async def register(session: AsyncSession) -> dict[str, object]:
         done: dict[str, object] = {}
         for name in names:
             text = os.environ.get(f"SERVICE_KEY_{name.upper()}", "")
+            if production and DEVELOPMENT_MARK in text:
+                raise InvalidRequest(f"the key of {name} is a development key")
             done[name] = "registered" if await identity.register_service_key(session, name, text) else "known"
         return done
 

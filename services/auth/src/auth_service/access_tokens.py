@@ -144,11 +144,11 @@ class TokenBroker:
 
     async def _ask_amazon(self, lease: _Lease) -> AccessTokenAnswer:
         connection, asked_at = lease.connection, clock.now()
-        grant = vault.reveal(
-            self._key_ring, lease.sealed_grant, connection.account_id, connection.id, "refresh_token"
-        ).decode()
         try:
-            tokens = await self._lwa.refresh(self._settings.app(connection.region), grant)
+            grant = vault.reveal(
+                self._key_ring, lease.sealed_grant, connection.account_id, connection.id, "refresh_token"
+            )
+            tokens = await self._lwa.refresh(self._settings.app(connection.region), grant.decode())
         except LwaUnavailable:
             refreshes.labels("unavailable").inc()
             await self._release(lease)
