@@ -5,6 +5,7 @@ from importlib import import_module
 import pytest
 from fastapi.routing import APIRoute
 
+from common.errors import Problem
 from common.testing.plugin import RunService
 
 SERVICES = ("auth", "listings", "orders", "compliance")
@@ -37,3 +38,16 @@ async def test_every_route_declares_a_scope_and_refuses_strangers(name: str, run
         path = route.path.replace("{", "").replace("}", "")
         answer = await running.http.request(sorted(route.methods or ())[0], path)
         assert (route.path, answer.status_code) == (route.path, 401)
+
+
+def test_a_problem_slug_means_one_thing_in_all_services() -> None:
+    for name in SERVICES:
+        import_module(f"{name}_service.app")
+
+    def every(kind: type[Problem]) -> list[type[Problem]]:
+        return [kind, *(deeper for sub in kind.__subclasses__() for deeper in every(sub))]
+
+    said: dict[str, set[tuple[int, str]]] = {}
+    for kind in every(Problem):
+        said.setdefault(kind.slug, set()).add((kind.status, kind.title))
+    assert {slug: meanings for slug, meanings in said.items() if len(meanings) > 1} == {}

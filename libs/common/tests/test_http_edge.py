@@ -18,7 +18,6 @@ from common.app import Service
 from common.bulk import run
 from common.callers import Caller, requires
 from common.db import Transaction, new_registry
-from common.errors import Problem
 from common.idempotency import IdempotencyKey
 from common.settings import ServiceSettings
 from common.testing.identity import Issuer
@@ -196,11 +195,3 @@ def test_development_secrets_are_refused_in_production() -> None:
     with pytest.raises(ValueError, match="SERVICE_KEY holds a development secret"):
         ServiceSettings(environment="production", **given)
     assert ServiceSettings(environment="development", **given).service_key.get_secret_value() == "dev-only-key"
-
-
-def test_every_problem_has_a_slug_of_its_own() -> None:
-    def every(kind: type[Problem]) -> list[type[Problem]]:
-        return [kind, *(deeper for sub in kind.__subclasses__() for deeper in every(sub))]
-
-    slugs = [kind.slug for kind in every(Problem)]
-    assert len(slugs) == len(set(slugs))
