@@ -124,12 +124,15 @@ def _patch(part: Part, intent: Intent, offer: dict[str, Any] | None) -> Patch:
 
 
 def _judge(submission: Submission) -> Answer:
-    """A 200 may be a refusal; ACCEPTED promises nothing (FACTS 5.2, 5.6.1)."""
+    """A 200 may be a refusal, ACCEPTED promises nothing (FACTS 5.2, 5.6.1), and a status we do not know (edge 28) is
+    for the look to decide."""
     if submission.status == "ACCEPTED":
         return "accepted"
+    if submission.status != "INVALID":
+        return "unknown"
     worst = next((issue for issue in submission.issues if issue.severity == "ERROR"), None)
     if worst is None:
-        return Refusal(submission.status, "Amazon refused the change without saying why")
+        return Refusal("INVALID", "Amazon refused the change without saying why")
     return Refusal(worst.code, worst.message)
 
 

@@ -139,7 +139,8 @@ class Shop:
         await until(lambda: self._shows(sku, expected))
 
     async def _shows(self, sku: str, expected: Mapping[str, Any]) -> bool:
-        return expected.items() <= (await self.at_amazon(sku)).items()
+        shown: dict[str, Any] = await self.at_amazon(sku)
+        return expected.items() <= shown.items()
 
     async def calls(self) -> Mapping[str, Mapping[str, int]]:
         found: Mapping[str, Mapping[str, int]] = (await self.amazon.dial("GET", "/sandbox/books/calls"))["calls"]
@@ -245,5 +246,5 @@ def offer(sku: str, price: str = "10.00", quantity: int | None = 5, **fields: An
 
 async def until(condition: Callable[[], Awaitable[bool]]) -> None:
     """Returns when the condition holds; the test's own timeout is the limit."""
-    while not await condition():
+    while not await condition():  # noqa: ASYNC110 - the other side is another process
         await asyncio.sleep(0.01)
