@@ -95,10 +95,18 @@ async def test_a_bulk_change_has_a_result_per_source(merchant: Merchant) -> None
     )
     neither = await merchant.call("POST", "/v1/attestations/bulk", expect=400, json={"source_ids": ids})
 
-    assert [(r["attestation_version"], r["compliant"]) for r in given] == [(1, True), (None, None), (2, True)]
-    assert given[1]["error"]["code"] == "not_found"
-    assert [(r["attestation_version"], r["compliant"]) for r in withdrawn] == [(2, False), (None, None), (3, False)]
-    assert again[0]["error"]["code"] == "not_attested"
+    assert [(r["attestation_version"], r["compliant"]) for r in given["results"]] == [
+        (1, True),
+        (None, None),
+        (2, True),
+    ]
+    assert given["results"][1]["error"]["code"] == "not_found"
+    assert [(r["attestation_version"], r["compliant"]) for r in withdrawn["results"]] == [
+        (2, False),
+        (None, None),
+        (3, False),
+    ]
+    assert again["results"][0]["error"]["code"] == "not_attested"
     assert neither["type"] == "/problems/attestation-or-withdrawal"
 
 

@@ -61,6 +61,10 @@ async def test_another_accounts_decision_does_not_exist(new_merchant: Callable[[
     await other.call("GET", "/v1/orders/O-1/decision", expect=404)
 
 
+async def test_an_order_id_that_cannot_be_stored_is_refused(merchant: Merchant) -> None:
+    await merchant.call("GET", "/v1/orders/O%001/decision", expect=400)
+
+
 async def test_two_sellers_with_one_order_id_must_be_told_apart(merchant: Merchant) -> None:
     await merchant.deliver(
         merchant.order("O-1", {"A": 1}), merchant.order("O-1", {"A": 1}, selling_partner_id="A2OTHER")

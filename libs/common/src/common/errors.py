@@ -70,6 +70,11 @@ class Conflict(Problem):
     status, slug, title = 409, "conflict", "The current state does not allow this"
 
 
+class ConnectionNotActive(Conflict):
+    slug, title = "connection-not-active", "The connection may not call Amazon"
+    fix = "Finish its consent, or enable it; see GET /v1/connections of the auth service"
+
+
 class Unavailable(Problem):
     status, slug, title = 503, "unavailable", "A part we need does not answer"
 

@@ -24,7 +24,9 @@ def health_routes() -> APIRouter:
     async def readyz(request: Request) -> JSONResponse:
         """200 when this process can do its work; 503 with what is missing and how to fix it."""
         runtime = request.app.state.runtime
-        database, kafka = await asyncio.gather(database_problem(runtime), _kafka(runtime.settings.kafka_bootstrap_servers))
+        database, kafka = await asyncio.gather(
+            database_problem(runtime), _kafka(runtime.settings.kafka_bootstrap_servers)
+        )
         # An API without the broker still accepts: the outbox keeps its events.
         ready = database is None and (kafka is None or "api" in runtime.settings.roles)
         checks = {"database": database or "ok", "kafka": kafka or "ok"}

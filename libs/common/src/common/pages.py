@@ -29,7 +29,10 @@ def encode_cursor(*sort_key: Any) -> str:
 def decode_cursor(cursor: str, into: type[T]) -> T:
     """The sort key as the given tuple type. Raises `InvalidRequest`."""
     try:
-        return msgspec.json.decode(base64.urlsafe_b64decode(cursor), type=into)
+        text = base64.urlsafe_b64decode(cursor)
+        if b"\\u0000" in text:
+            raise ValueError("PostgreSQL's text holds no NUL")
+        return msgspec.json.decode(text, type=into)
     except (ValueError, msgspec.MsgspecError):
         raise InvalidRequest(
             "this cursor is not one of ours",

@@ -27,7 +27,7 @@ from common.bulk import run
 from common.contracts.http import AccessTokenAnswer
 from common.crypto import KeyRing
 from common.db import Database
-from common.errors import Conflict
+from common.errors import Conflict, ConnectionNotActive
 
 log = structlog.get_logger()
 
@@ -47,11 +47,6 @@ refreshes = Counter("entrepot_lwa_refreshes_total", "Access tokens asked of Logi
 class ConnectionIsRevoked(Conflict):
     slug, title = "connection-revoked", "The seller's authorisation no longer holds"
     fix = "The seller consents again: POST /v1/connections/{id}/consent"
-
-
-class ConnectionNotActive(Conflict):
-    slug, title = "connection-not-active", "The connection is not active"
-    fix = "Finish its consent, or enable it"
 
 
 @dataclass(frozen=True, slots=True)

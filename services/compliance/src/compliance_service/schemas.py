@@ -106,6 +106,12 @@ class BulkAttestationResult(BaseModel):
     error: dict[str, str] | None = None
 
 
+class BulkAttestationAnswer(BaseModel):
+    """A result for each source, in the order asked."""
+
+    results: list[BulkAttestationResult]
+
+
 class InventoryPage(_Body):
     """Rows of {sku, quantity, cost? {amount, currency}, as_of?}; each is checked for itself."""
 
@@ -216,7 +222,7 @@ class AssignmentAnswer(BaseModel):
 
 
 class DecisionAnswer(BaseModel):
-    """One decision with all that it was based on."""
+    """One decision with all that it was based on; `inputs.stock` names sources by their position in `sources`."""
 
     decision_version: int
     order_version: int

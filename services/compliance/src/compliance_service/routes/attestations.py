@@ -3,11 +3,12 @@
 from typing import Annotated
 from uuid import UUID
 
-from fastapi import APIRouter
+from fastapi import APIRouter, Request
 from sqlmodel import col
 
 from common.callers import Caller, requires
 from common.db import Transaction
+from common.idempotency import IdempotencyKey, once
 from common.pages import Cursor, Limit, Page, decode_cursor, encode_cursor
 from compliance_service import attesting
 from compliance_service.account_turn import take_turn
@@ -17,7 +18,7 @@ from compliance_service.schemas import (
     AttestationGiven,
     AttestationWithdrawn,
     BulkAttestation,
-    BulkAttestationResult,
+    BulkAttestationAnswer,
 )
 
 router = APIRouter(tags=["attestations"])
@@ -47,9 +48,15 @@ async def withdraw(
 
 
 @router.post("/v1/attestations/bulk")
-async def change_many(body: BulkAttestation, session: Transaction, caller: Writer) -> list[BulkAttestationResult]:
+async def change_many(
+    body: BulkAttestation, request: Request, session: Transaction, caller: Writer, key: IdempotencyKey = None
+) -> BulkAttestationAnswer:
     """The same attestation or withdrawal for many sources; each has its own result."""
-    return await attesting.change_many(session, caller, body)
+
+    async def change() -> BulkAttestationAnswer:
+        return BulkAttestationAnswer(results=await attesting.change_many(session, caller, body))
+
+    return await once(session, request, caller.account_id, key, BulkAttestationAnswer, change)
 
 
 @router.get("/v1/sources/{source_id}/attestations")

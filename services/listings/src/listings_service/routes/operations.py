@@ -11,7 +11,7 @@ from sqlmodel import col
 from common import jobs
 from common.callers import Caller, requires
 from common.db import Transaction
-from common.errors import Conflict, NotFound
+from common.errors import ConnectionNotActive, NotFound
 from common.idempotency import IdempotencyKey, once
 from common.jobs import OperationRun
 from common.pages import Cursor, Limit, Page, decode_cursor, encode_cursor
@@ -23,11 +23,6 @@ router = APIRouter(prefix="/v1", tags=["operations"])
 
 Reader = Annotated[Caller, requires("operations:read")]
 Writer = Annotated[Caller, requires("operations:write")]
-
-
-class ConnectionNotActive(Conflict):
-    slug, title = "connection-not-active", "The channel's connection may not call Amazon"
-    fix = "Authorise the connection again; see GET /v1/connections of the auth service"
 
 
 @router.post("/channels/{channel_id}/operations/{operation}", status_code=202)

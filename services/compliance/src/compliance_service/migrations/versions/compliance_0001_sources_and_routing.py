@@ -9,7 +9,6 @@ down_revision = None
 branch_labels = ("compliance",)
 depends_on = None
 
-
 # What was attested must be provable years later: not even this service can rewrite it.
 _REFUSE = """
 create function refuse_to_rewrite_history() returns trigger language plpgsql as $$
@@ -116,11 +115,11 @@ def upgrade() -> None:
         sa.Column("cause", sa.String(), nullable=False),
         sa.Column("outcome", sa.String(), nullable=False),
         sa.Column("code", sa.String(), nullable=True),
-        sa.Column("inputs", postgresql.JSONB(astext_type=sa.Text()), nullable=False),
+        sa.Column("inputs", sa.JSON(), nullable=False),
         sa.Column("sources_digest", sa.String(), nullable=False),
-        sa.Column("plan", postgresql.JSONB(astext_type=sa.Text()), nullable=False),
-        sa.Column("rejected", postgresql.JSONB(astext_type=sa.Text()), nullable=False),
-        sa.Column("skus", postgresql.JSONB(astext_type=sa.Text()), nullable=False),
+        sa.Column("plan", sa.JSON(), nullable=False),
+        sa.Column("rejected", sa.JSON(), nullable=False),
+        sa.Column("skus", sa.JSON(), nullable=False),
         sa.Column("decided_at", sa.DateTime(timezone=True), nullable=False),
         sa.PrimaryKeyConstraint("order_id", "decision_version", name=op.f("pk_routing_decision")),
     )
