@@ -70,7 +70,8 @@ async def test_parcels_of_one_order_are_packages_of_their_own_and_never_more_tha
     assert (too_much["status"], too_much["error_code"]) == ("rejected", "quantity_exceeds_order")
     await shop.sync_orders()
     await shop.sync_orders()
-    assert [(await shop.shipment(told))["package_reference_id"] for told in parcels] == [1, 2, None]
+    references = [(await shop.shipment(told))["package_reference_id"] for told in parcels]
+    assert (set(references[:2]), references[2]) == ({1, 2}, None)
     books = await shop.at_amazon(amazon_order_id)
     assert (books["status"], books["confirmations"]) == ("SHIPPED", 2)
     refused = await shop.call(

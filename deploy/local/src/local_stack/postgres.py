@@ -26,7 +26,7 @@ _SETTINGS = {
     "listen_addresses": LOOPBACK,
     "unix_socket_directories": "",  # a socket's path may be no longer than 107 bytes, a checkout's may be
     "max_connections": "200",
-    "shared_buffers": "32MB",
+    "shared_buffers": "16MB",
     "timezone": "UTC",
     "log_timezone": "UTC",
     "log_min_messages": "warning",

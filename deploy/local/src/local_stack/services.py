@@ -123,7 +123,7 @@ def environment(stack: Stack, name: str) -> dict[str, str]:
         "HOST": LOOPBACK,
         "PORT": str(stack.ports[name]),
         "DATABASE_URL": given[f"{name.upper()}_DATABASE_URL"],
-        "DATABASE_POOL_SIZE": "5",
+        "DATABASE_POOL_SIZE": "3",
         "KAFKA_BOOTSTRAP_SERVERS": given["KAFKA_BOOTSTRAP_SERVERS"],
         "AUTH_URL": stack.addresses["auth"],
         "SERVICE_KEY": given[f"SERVICE_KEY_{name.upper()}"],

@@ -13,11 +13,11 @@ from common.callers import Caller
 from common.contracts.orders import OrderChanged
 from common.errors import InvalidRequest, NotFound
 from common.outbox import publish
-from orders_service.getting import retry_skipped
 from orders_service.mapping import US_DEFAULTS, ShippingMapping, bound_twice, policies_by_text
 from orders_service.models import Channel, Order, ShippingPolicy
 from orders_service.order_state import Placed, event_of, holds_of
 from orders_service.stored import states_of
+from orders_service.unimported import retry_skipped
 
 UNITED_STATES = "ATVPDKIKX0DER"
 

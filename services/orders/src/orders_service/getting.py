@@ -3,7 +3,6 @@
 from collections.abc import Iterable
 from datetime import datetime, timedelta
 from typing import Any
-from uuid import UUID
 
 import structlog
 from sqlmodel import col, select
@@ -18,16 +17,15 @@ from common.bulk import run
 from common.crypto import KeyRing
 from common.db import Database
 from common.jobs import RunFailed, Work
-from orders_service import importing
+from orders_service import unimported
 from orders_service.asking import amazon_errors_end_the_run, seller_of
 from orders_service.importing import PageResult, store_page
-from orders_service.models import Channel, ImportCursor, UnimportedOrder
+from orders_service.models import Channel, ImportCursor
 
 log = structlog.get_logger()
 
 # More than Amazon's lag of two minutes: what was updated during a run is seen by the next one (edge 5).
 OVERLAP = timedelta(minutes=5)
-RETRIED_PER_RUN = 20
 MOST_RESTARTS = 3
 
 INCLUDED_DATA = ("FULFILLMENT", "BUYER", "RECIPIENT", "PROCEEDS", "PACKAGES", "CANCELLATION")
@@ -49,18 +47,10 @@ class GetOrders:
             if wanted := work.parameters.get("amazon_order_ids"):
                 await self._get_each(work, seller, wanted)
                 return
-            await self._get_each(work, seller, await self._to_retry(work))
+            async with self._db.transaction() as session:
+                retried = await unimported.to_retry(session, work.connection_id)
+            await self._get_each(work, seller, retried)
             await self._get_window(work, seller, channels)
-
-    async def _to_retry(self, work: Work) -> list[str]:
-        async with self._db.transaction() as session:
-            query = (
-                select(UnimportedOrder.reference)
-                .where(UnimportedOrder.connection_id == work.connection_id, col(UnimportedOrder.retry))
-                .order_by(col(UnimportedOrder.seen_at))
-                .limit(RETRIED_PER_RUN)
-            )
-            return list((await session.exec(query)).all())
 
     async def _get_each(self, work: Work, seller: Seller, order_ids: Iterable[str]) -> None:
         """Orders that are asked for by id: set aside before, or back-filled by hand."""
@@ -123,8 +113,7 @@ class GetOrders:
     ) -> None:
         async with self._db.transaction() as session:
             await work.hold(session)
-            owner = importing.Seller(seller.account_id, seller.connection_id, seller.selling_partner_id)
-            result = await store_page(session, self._ring, owner, tuple(orders), tuple(malformed))
+            result = await store_page(session, self._ring, seller, tuple(orders), tuple(malformed))
         _tell(work, result)
 
     async def _move_cursor(self, work: Work) -> None:
@@ -184,14 +173,3 @@ def _tell(work: Work, result: PageResult) -> None:
             work.count(name, number)
     for code, detail, amazon_order_id in result.errors:
         work.error(code, detail, amazon_order_id=amazon_order_id)
-
-
-async def retry_skipped(session: AsyncSession, channel_ids: Iterable[UUID], codes: Iterable[str]) -> None:
-    """Has the next run read skipped orders again: a setting that kept them out has changed."""
-    await run(
-        session,
-        "update unimported_order u set retry = true from channel c where c.id = any($1) "
-        "and u.connection_id = c.connection_id and u.marketplace_id = c.marketplace_id and u.code = any($2)",
-        list(channel_ids),
-        list(codes),
-    )

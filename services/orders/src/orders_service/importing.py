@@ -1,9 +1,7 @@
 """Stores a page of orders in one transaction: every order once, its buyer sealed, its events in the outbox with it."""
 
-import hashlib
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -13,15 +11,15 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 
 from common import clock
 from common.amazon import order as amazon_order
+from common.amazon.client import Seller
 from common.amazon.orders import MalformedOrder
 from common.bulk import insert_page, run
 from common.contracts.orders import OrderCancelled, OrderChanged, OrderEvent, OrderImported
 from common.crypto import KeyRing
 from common.outbox import publish
-from orders_service import personal_data
+from orders_service import personal_data, unimported
 from orders_service.fulfilling import cancel_requests
-from orders_service.mapping import ShippingMapping, policies_by_text
-from orders_service.models import Order, OrderKey, OrderLine, UnimportedOrder
+from orders_service.models import Order, OrderKey, OrderLine
 from orders_service.order_state import (
     CANCELLED,
     LineState,
@@ -35,6 +33,7 @@ from orders_service.order_state import (
     what_matters,
 )
 from orders_service.stored import STATE_COLUMNS, lines_of
+from orders_service.wanting import ChannelSettings, Wanted, wanted_by, why_not
 
 orders_stored = Counter("entrepot_orders_stored_total", "Orders of stored pages by what became of them", ["outcome"])
 
@@ -45,10 +44,6 @@ _ORDER = (
     *("personal_data", "imported_at", *STATE_COLUMNS),
 )
 _LINE = ("order_id", "account_id", *LineState._fields)
-_UNIMPORTED = (
-    *("connection_id", "reference", "account_id", "amazon_order_id", "code", "detail", "marketplace_id"),
-    *("sealed_body", "retry", "seen_at"),
-)
 # One row of changes to a stored order; what Amazon left out is already merged in.
 _CHANGED = ("id", "channel_id", "shipping_policy", "holds", "version", "personal_data", *STATE_COLUMNS)
 _UPDATE_ORDERS = f"""
@@ -60,25 +55,6 @@ _UPDATE_ORDERS = f"""
     where orders.id = new.id
 """  # noqa: S608 - own names
 _LINE_CHANGES = ", ".join(f"{name} = excluded.{name}" for name in LineState._fields[1:])
-
-
-@dataclass(frozen=True, slots=True)
-class Seller:
-    """Whose orders a page holds."""
-
-    account_id: UUID
-    connection_id: UUID
-    selling_partner_id: str
-
-
-@dataclass(frozen=True, slots=True)
-class ChannelSettings:
-    """What decides whether and how an order of this channel's marketplace is imported."""
-
-    channel_id: UUID
-    statuses: frozenset[str]
-    created_within: timedelta
-    policies: dict[str, str]
 
 
 @dataclass(slots=True)
@@ -106,25 +82,6 @@ class _Stored(msgspec.Struct, frozen=True):
     state: OrderState
 
 
-async def channel_settings(session: AsyncSession, connection_id: UUID) -> dict[str, ChannelSettings]:
-    """By marketplace; held for share: who changes a channel waits for this page, and then sees its orders."""
-    rows = await run(
-        session,
-        "select marketplace_id, id, statuses, created_within_days, shipping_mappings from channel "
-        "where connection_id = $1 and not deleted order by id for share",
-        connection_id,
-    )
-    return {
-        row[0]: ChannelSettings(
-            row[1],
-            frozenset(row[2]),
-            timedelta(days=row[3]),
-            policies_by_text(msgspec.convert(row[4], list[ShippingMapping])),
-        )
-        for row in rows
-    }
-
-
 async def store_page(
     session: AsyncSession,
     ring: KeyRing,
@@ -134,7 +91,7 @@ async def store_page(
 ) -> PageResult:
     """Stores what is new or newer and announces what matters; a page that is known writes and announces nothing."""
     result = PageResult()
-    channels = await channel_settings(session, seller.connection_id)
+    wanted = await wanted_by(session, seller.connection_id)
     incoming, refused = _read(orders)
     refused += [(order.order_id, order.reason, order.raw) for order in malformed]
     # In the order of their keys, so that two who store the same orders wait for each other instead of deadlocking.
@@ -144,13 +101,16 @@ async def store_page(
         newer = [(found, waiting[key]) for key, found in known.items() if _is_newer(waiting[key].state, found.state)]
         result.unchanged += len(known) - len(newer)
         if newer:
-            await _update(session, ring, seller, channels, newer, result)
+            await _update(session, ring, seller, wanted, newer, result)
         new = [incoming for key, incoming in waiting.items() if key not in known]
-        taken = await _insert(session, ring, seller, channels, new, result)
+        taken = await _insert(session, ring, seller, wanted, new, result)
         # What somebody else inserted in this very moment is known now: look at it again.
         waiting = {one.state.amazon_order_id: one for one in new if one.state.amazon_order_id not in taken}
-    await _forget_unimported(session, seller, result.settled)
-    await _set_aside(session, ring, seller, refused, result)
+    if wanted.skipped_before and result.settled:
+        await unimported.forget(session, seller, result.settled)
+    set_aside = await unimported.set_aside(session, ring, seller, refused)
+    result.malformed = len(set_aside)
+    result.errors += [("malformed", reason, reference) for reference, reason in set_aside]
     for outcome in ("imported", "changed", "unchanged", "skipped", "malformed"):
         orders_stored.labels(outcome).inc(getattr(result, outcome))
     return result
@@ -160,10 +120,10 @@ def _is_newer(state: OrderState, known: OrderState) -> bool:
     return state.last_updated_at > known.last_updated_at
 
 
-def _read(orders: Iterable[amazon_order.Order]) -> tuple[dict[str, _Incoming], list[tuple[str | None, str, bytes]]]:
+def _read(orders: Iterable[amazon_order.Order]) -> tuple[dict[str, _Incoming], list[unimported.Refused]]:
     """Orders by id (the newest of a repeated one), and those that lack what an order must have."""
     incoming: dict[str, _Incoming] = {}
-    refused: list[tuple[str | None, str, bytes]] = []
+    refused: list[unimported.Refused] = []
     for answer in orders:
         try:
             state = read_order(answer)
@@ -200,22 +160,11 @@ def _placed(seller: Seller, channel_id: UUID, channel: ChannelSettings | None, s
     return Placed(seller.account_id, seller.selling_partner_id, channel_id, policy, holds)
 
 
-def _why_not(state: OrderState, channel: ChannelSettings | None, now: datetime) -> tuple[str, str] | None:
-    """Code and detail when a new order is not taken."""
-    if channel is None:
-        return "no_channel", f"no channel sells in marketplace {state.marketplace_id}"
-    if state.status not in channel.statuses:
-        return "status_not_configured", f"{state.status} is not among the statuses that the channel imports"
-    if state.purchased_at < now - channel.created_within:
-        return "too_old", f"created more than {channel.created_within.days} days ago"
-    return None
-
-
 async def _insert(
     session: AsyncSession,
     ring: KeyRing,
     seller: Seller,
-    channels: dict[str, ChannelSettings],
+    wanted: Wanted,
     new: Sequence[_Incoming],
     result: PageResult,
 ) -> set[str]:
@@ -224,8 +173,8 @@ async def _insert(
     orders, lines, keys, events, skipped = [], [], [], {}, []
     for incoming in new:
         state = incoming.state
-        channel = channels.get(state.marketplace_id)
-        if (reason := _why_not(state, channel, now)) or channel is None:
+        channel = wanted.channels.get(state.marketplace_id)
+        if (reason := why_not(state, channel, now)) or channel is None:
             skipped.append((state, reason or ("", "")))
             continue
         order_id = uuid4()
@@ -256,7 +205,11 @@ async def _insert(
         keys = [key for key in keys if key[0] in inserted]
     await insert_page(session, OrderLine, _LINE, lines)
     await insert_page(session, OrderKey, ("order_id", "account_id", "wrapped"), keys)
-    await _skip(session, seller, skipped, result)
+    await unimported.skip(session, seller, skipped)
+    result.skipped += len(skipped)
+    result.errors += [
+        (code, detail, state.amazon_order_id) for state, (code, detail) in skipped if code == "no_channel"
+    ]
     announced = [event for order_id, event in events.items() if order_id in inserted]
     await publish(session, *announced)
     result.errors += [
@@ -274,7 +227,7 @@ async def _update(
     session: AsyncSession,
     ring: KeyRing,
     seller: Seller,
-    channels: dict[str, ChannelSettings],
+    wanted: Wanted,
     newer: Sequence[tuple[_Stored, _Incoming]],
     result: PageResult,
 ) -> None:
@@ -285,7 +238,7 @@ async def _update(
     for known, incoming in newer:
         before = msgspec.structs.replace(known.state, lines=tuple(stored_lines[known.id]))
         state = merge(before, incoming.state)
-        placed = _placed(seller, known.placed.channel_id, channels.get(state.marketplace_id), state)
+        placed = _placed(seller, known.placed.channel_id, wanted.channels.get(state.marketplace_id), state)
         matters = what_matters(before, known.placed) != what_matters(state, placed)
         version = known.version + 1 if matters else known.version
         orders.append(
@@ -333,72 +286,3 @@ async def _reseal(
         "returning order_id",
     )
     return {row[0]: sealed[row[0]] for row in replaced}
-
-
-async def _skip(
-    session: AsyncSession,
-    seller: Seller,
-    skipped: Sequence[tuple[OrderState, tuple[str, str]]],
-    result: PageResult,
-) -> None:
-    now = clock.now()
-    await insert_page(
-        session,
-        UnimportedOrder,
-        _UNIMPORTED,
-        [
-            (
-                *(seller.connection_id, state.amazon_order_id, seller.account_id, state.amazon_order_id, code, detail),
-                *(state.marketplace_id, None, False, now),
-            )
-            for state, (code, detail) in skipped
-        ],
-        "on conflict (connection_id, reference) do update set code = excluded.code, detail = excluded.detail, "
-        "marketplace_id = excluded.marketplace_id, sealed_body = null, retry = false "
-        "where unimported_order.code <> excluded.code or unimported_order.detail <> excluded.detail "
-        "or unimported_order.retry",
-    )
-    result.skipped += len(skipped)
-    result.errors += [
-        (code, detail, state.amazon_order_id) for state, (code, detail) in skipped if code == "no_channel"
-    ]
-
-
-async def _set_aside(
-    session: AsyncSession,
-    ring: KeyRing,
-    seller: Seller,
-    refused: Sequence[tuple[str | None, str, bytes]],
-    result: PageResult,
-) -> None:
-    """Keeps what could not be read, its body sealed; one with an id is read again by the next run."""
-    now = clock.now()
-    rows = {}
-    for amazon_order_id, reason, body in refused:
-        reference = amazon_order_id or f"sha256:{hashlib.sha256(body).hexdigest()}"
-        sealed = personal_data.seal_body(ring, seller.account_id, reference, body)
-        rows[reference] = (
-            *(seller.connection_id, reference, seller.account_id, amazon_order_id, "malformed", reason, None, sealed),
-            *(amazon_order_id is not None, now),
-        )
-        result.errors.append(("malformed", reason, reference))
-    await insert_page(
-        session,
-        UnimportedOrder,
-        _UNIMPORTED,
-        [rows[reference] for reference in sorted(rows)],
-        "on conflict (connection_id, reference) do update set code = excluded.code, detail = excluded.detail, "
-        "sealed_body = excluded.sealed_body, retry = excluded.retry",
-    )
-    result.malformed += len(rows)
-
-
-async def _forget_unimported(session: AsyncSession, seller: Seller, settled: set[str]) -> None:
-    if not settled:
-        return
-    await run(
-        session,
-        "delete from unimported_order where connection_id = $1 and reference = any($2)",
-        seller.connection_id,
-        sorted(settled),
-    )

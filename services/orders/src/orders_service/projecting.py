@@ -9,9 +9,9 @@ from common import jobs
 from common.bulk import run
 from common.contracts.connections import ConnectionEvent
 from orders_service.asking import CALLABLE
-from orders_service.getting import retry_skipped
 from orders_service.models import Channel
 from orders_service.settings import OrdersSettings
+from orders_service.unimported import retry_skipped
 
 DEFAULT_STATUSES = ("PENDING_AVAILABILITY", "PENDING", "UNSHIPPED", "PARTIALLY_SHIPPED")
 DEFAULT_CREATED_WITHIN_DAYS = 30

@@ -17,6 +17,7 @@ from local_stack.demo.report import Report
 from local_stack.demo.story import STEPS, Story
 from local_stack.services import NAMES, SERVICES, run_command
 from local_stack.stack import INFRASTRUCTURE, Stack, start_stack
+from local_stack.supervisor import memory_of
 
 # Our services poll as often as is sensible for a person who watches.
 SHORT_DELAYS = {
@@ -53,7 +54,7 @@ def play(stack: Stack, console: Console, json_path: Path | None, keep: Callable[
             start_stack((*INFRASTRUCTURE, *SERVICES), stack, lambda _: None)
         console.print(f"[green]ready[/green] {time.monotonic() - began:4.1f} s  everything serves")
         failure = asyncio.run(tell(stack, report))
-        memory = stack.supervisor.memory()
+        memory = memory_of([os.getpid()])  # this process and all it started
         report.counts["resident_mib"] = memory.resident // 2**20
         report.table()
         within = "within" if memory.resident <= MEMORY_BOUND else "OVER"

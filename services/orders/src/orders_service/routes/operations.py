@@ -11,7 +11,7 @@ from sqlmodel import col
 from common import jobs
 from common.callers import Caller, requires
 from common.db import Transaction
-from common.errors import Conflict
+from common.errors import ConnectionNotActive
 from common.idempotency import IdempotencyKey, once
 from common.jobs import OperationRun
 from common.pages import Cursor, Limit, Page, decode_cursor, encode_cursor
@@ -23,11 +23,6 @@ router = APIRouter(prefix="/v1", tags=["operations"])
 
 Reader = Annotated[Caller, requires("operations:read")]
 Writer = Annotated[Caller, requires("operations:write")]
-
-
-class ConnectionNotActive(Conflict):
-    slug, title = "connection-not-active", "The connection may not call Amazon"
-    fix = "Authorize the connection again; see GET /v1/connections of the auth service"
 
 
 @router.post("/connections/{connection_id}/operations/get-orders", status_code=202)

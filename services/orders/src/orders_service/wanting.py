@@ -1,0 +1,62 @@
+"""Which new orders a connection's channels want, and which shipping policy they get."""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from uuid import UUID
+
+import msgspec
+from sqlmodel.ext.asyncio.session import AsyncSession
+
+from common.bulk import run
+from orders_service.mapping import ShippingMapping, policies_by_text
+from orders_service.order_state import OrderState
+
+
+@dataclass(frozen=True, slots=True)
+class ChannelSettings:
+    """What decides whether and how an order of this channel's marketplace is imported."""
+
+    channel_id: UUID
+    statuses: frozenset[str]
+    created_within: timedelta
+    policies: dict[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """The channels by marketplace; `skipped_before` says whether any order of the connection is set aside."""
+
+    channels: dict[str, ChannelSettings]
+    skipped_before: bool
+
+
+async def wanted_by(session: AsyncSession, connection_id: UUID) -> Wanted:
+    """Held for share: who changes a channel's settings waits for this page, and then sees its orders."""
+    rows = await run(
+        session,
+        "select marketplace_id, id, statuses, created_within_days, shipping_mappings, "
+        "exists (select 1 from unimported_order where connection_id = $1) from channel "
+        "where connection_id = $1 and not deleted order by id for share",
+        connection_id,
+    )
+    channels = {
+        row[0]: ChannelSettings(
+            row[1],
+            frozenset(row[2]),
+            timedelta(days=row[3]),
+            policies_by_text(msgspec.convert(row[4], list[ShippingMapping])),
+        )
+        for row in rows
+    }
+    return Wanted(channels, any(row[5] for row in rows))
+
+
+def why_not(state: OrderState, channel: ChannelSettings | None, now: datetime) -> tuple[str, str] | None:
+    """Code and detail when a new order is not taken (codes: `explaining.py`)."""
+    if channel is None:
+        return "no_channel", f"no channel sells in marketplace {state.marketplace_id}"
+    if state.status not in channel.statuses:
+        return "status_not_configured", f"{state.status} is not among the statuses that the channel imports"
+    if state.purchased_at < now - channel.created_within:
+        return "too_old", f"created more than {channel.created_within.days} days ago"
+    return None
