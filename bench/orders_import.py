@@ -165,7 +165,7 @@ async def _serve() -> None:
             after = b"%06d" % (page + 1) if page + 1 < PAGES else b""
             body = template.replace(b"@@PAGE", b"%06d" % page).replace(b"@@NEXT", after)
             self._transport.write(
-                b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\nx-amzn-ratelimit-limit: 1000000.0\r\n"
+                b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\nx-amzn-ratelimit-limit: 50.0\r\n"
                 b"content-length: %d\r\n\r\n%s" % (len(body), body)
             )
 
