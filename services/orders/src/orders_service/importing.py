@@ -70,12 +70,12 @@ class PageResult:
     errors: list[tuple[str, str, str]] = field(default_factory=list)
 
 
-class _Incoming(msgspec.Struct, frozen=True):
+class _Incoming(msgspec.Struct, frozen=True, gc=False):
     state: OrderState
     answer: amazon_order.Order
 
 
-class _Stored(msgspec.Struct, frozen=True):
+class _Stored(msgspec.Struct, frozen=True, gc=False):
     id: UUID
     version: int
     placed: Placed

@@ -40,7 +40,7 @@ class LineState(NamedTuple):
     cancel_requested: bool
 
 
-class OrderState(msgspec.Struct, frozen=True):
+class OrderState(msgspec.Struct, frozen=True, gc=False):
     """An order without anything of its buyer but region and country."""
 
     amazon_order_id: str
