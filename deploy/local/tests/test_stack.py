@@ -67,7 +67,7 @@ def test_up_serves_until_sigterm_and_leaves_nothing(tmp_path: Path, is_gone: IsG
         if line.startswith("ready"):
             break
     ports = [int(line.split("127.0.0.1:")[1].split("/")[0]) for line in lines if "127.0.0.1:" in line]
-    assert len(ports) == 2
+    assert len(ports) == 7  # PostgreSQL, the broker, the local Amazon and four services
     assert all(map(accepts, ports))
     launcher.send_signal(signal.SIGTERM)
     assert launcher.stdout.read().endswith("stopped\n")

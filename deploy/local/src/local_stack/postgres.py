@@ -38,7 +38,7 @@ _THROW_AWAY_SETTINGS = {
     "full_page_writes": "off",
     "wal_level": "minimal",
     "max_wal_senders": "0",
-    "max_wal_size": "4GB",
+    "max_wal_size": "1GB",
 }
 _CREATE_SERVICE_DATABASE = """
 select format('create role %I login', :'role') where not exists (select from pg_roles where rolname = :'role') \\gexec

@@ -10,6 +10,7 @@ import sys
 import asyncpg
 
 from common import migrations, topics
+from local_stack.broker import Broker
 from local_stack.ports import LOOPBACK, accepts, free_port
 from local_stack.postgres import PostgresServer
 from local_stack.processes import ChildFailed, Program
@@ -132,6 +133,9 @@ def environment(stack: Stack, name: str) -> dict[str, str]:
         "AMAZON_CONSENT_URL": stack.addresses["sandbox"],
         "AMAZON_REDIRECT_URI": stack.addresses["auth"] + CALLBACK_PATH,
     }
+    if isinstance(stack.supervisor.servers.get("broker"), Broker):
+        # It answers an empty fetch at once (docs/adr/0002-local-broker.md).
+        ours["CONSUMER_REST_SECONDS"] = "0.05"
     if name == "auth":
         ours |= {f"SERVICE_KEY_{other.upper()}": given[f"SERVICE_KEY_{other.upper()}"] for other in NAMES}
     for region in REGIONS:

@@ -73,6 +73,7 @@ class Runtime(Generic[S]):
             topics=self.service.topics,
             handler=self.service.events(self),
             replica=self.settings.replica,
+            rest_seconds=self.settings.consumer_rest_seconds,
         )
 
     def worker(self) -> Worker:

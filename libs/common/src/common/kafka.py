@@ -52,6 +52,7 @@ class Consumer:
         topics: Sequence[str],
         handler: Handler,
         replica: int = 0,
+        rest_seconds: float = 0,
     ) -> None:
         self._database = database
         self._bootstrap_servers = bootstrap_servers
@@ -59,6 +60,7 @@ class Consumer:
         self._topics = topics
         self._handler = handler
         self._replica = replica
+        self._rest_seconds = rest_seconds
 
     async def run(self) -> None:
         """Consumes until cancelled; the broker being away is waited out."""
@@ -84,14 +86,24 @@ class Consumer:
         await consumer.start()
         try:
             while True:
-                batch = await consumer.getmany(timeout_ms=1000, max_records=BATCH)
+                batch = await consumer.getmany(timeout_ms=5 if self._rest_seconds else 1000, max_records=BATCH)
                 records = [record for partition in batch.values() for record in partition]
                 if not records:
+                    await self._rest(consumer)
                     continue
                 await self.process(records)
                 await consumer.commit()
         finally:
             await consumer.stop()
+
+    async def _rest(self, consumer: AIOKafkaConsumer) -> None:
+        """Stops asking for a moment. Apache Kafka holds an empty fetch back by itself; a broker that answers it at once
+        would keep this process busy with nothing."""
+        if self._rest_seconds:
+            partitions = consumer.assignment()
+            consumer.pause(*partitions)
+            await asyncio.sleep(self._rest_seconds)
+            consumer.resume(*(partitions & consumer.assignment()))
 
     async def process(self, records: Sequence["ConsumerRecord[bytes, bytes]"]) -> None:
         """Brings a batch to its end: handled, or set aside with the reason. Only a lost database makes it wait."""

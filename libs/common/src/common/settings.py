@@ -26,6 +26,11 @@ class ServiceSettings(BaseSettings):
     database_url: PostgresDsn
     database_pool_size: int = 10
     kafka_bootstrap_servers: str
+    consumer_rest_seconds: float = Field(
+        default=0,
+        ge=0,
+        description="pause after an empty fetch, for a broker that answers it at once (the embedded one)",
+    )
     replica: int = Field(default=0, description="ordinal of this replica; makes the consumer's static instance id")
 
     auth_url: AnyHttpUrl = Field(description="base URL of the auth service: tokens, JWKS, Amazon access tokens")

@@ -28,9 +28,15 @@ class ForeignSystem:
         self._reading = asyncio.create_task(self._read())
 
     async def _read(self) -> None:
-        async for message in self._consumer:
-            self.raw += message.value
-            self.read.append(json.loads(message.value))
+        while True:
+            for messages in (await self._consumer.getmany(timeout_ms=10)).values():
+                for message in messages:
+                    self.raw += message.value
+                    self.read.append(json.loads(message.value))
+            # The embedded broker answers an empty fetch at once: without a rest this would spin.
+            self._consumer.pause(*self._consumer.assignment())
+            await asyncio.sleep(0.05)
+            self._consumer.resume(*self._consumer.assignment())
 
     def of_type(self, *types: str) -> list[dict[str, Any]]:
         """The data of the events of these types, in the order they were read, repeats included."""
