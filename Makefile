@@ -26,7 +26,7 @@ dev: .venv/.installed  ## everything on one machine, until Ctrl-C
 	@$(BIN)/python -m local_stack up
 
 test: .venv/.installed  ## all tests, on real PostgreSQL, a real broker and the local Amazon
-	@$(BIN)/pytest -q -n 2
+	@$(BIN)/pytest -q -n 4
 
 test-kafka: .venv/.installed  ## the wire tests and the journeys on Apache Kafka (Java 17 and Maven)
 	@ENTREPOT_KAFKA=apache $(BIN)/pytest -q -m "wire or journey"

@@ -46,22 +46,24 @@ class UnderFire(Story):
     ) -> str:
         running = asyncio.ensure_future(step())
         await until("the work to begin", begun, within=60)
-        for name in names:
-            await self._restart(name)
+        servers = [self._kill(name) for name in names]
+        for server in servers:
+
+            async def serves(server: Service = server) -> bool:
+                server.child.check()
+                return await asyncio.to_thread(answers, server.health_url)
+
+            await until(f"{server.name} to serve again", serves, within=60)
         return await running
 
-    async def _restart(self, name: str) -> None:
+    def _kill(self, name: str) -> Service:
+        """SIGKILL, and a restart at once. Only started here, in the main thread: a child dies with its thread."""
         server = self.stack.supervisor.servers[name]
         assert isinstance(server, Service)
         server.kill()
         self.killed.append(name)
         server.launch()
-
-        async def serves() -> bool:
-            server.child.check()
-            return await asyncio.to_thread(answers, server.health_url)
-
-        await until(f"{name} to serve again", serves, within=60)
+        return server
 
     async def _written(self) -> bool:
         return bool(await self._writes())

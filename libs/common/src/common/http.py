@@ -7,7 +7,7 @@ connection closed *after* the request was read like a refused one. Here every fa
 
 import ssl
 from collections.abc import AsyncIterator
-from functools import lru_cache
+from functools import cache, lru_cache
 from typing import Any
 
 import aiohttp
@@ -24,6 +24,7 @@ from httpx import (
     Response,
     Timeout,
     TransportError,
+    create_ssl_context,
 )
 from httpx_aiohttp import AiohttpTransport
 from httpx_aiohttp.transport import AiohttpResponseStream
@@ -59,11 +60,17 @@ def client(
     Raises `NotSent` or `OutcomeUnknown`, both httpx `TransportError`s; any answer, whatever its status, is returned.
     """
     return _Client(
-        transport=_Transport(connections, verify),
+        transport=_Transport(connections, _public_authorities() if verify is True else verify),
         timeout=Timeout(None, connect=connect_timeout, read=read_timeout),
         follow_redirects=False,
         trust_env=False,
     )
+
+
+@cache
+def _public_authorities() -> ssl.SSLContext:
+    """Reading the certificates takes 35 ms; all clients of a process share the result."""
+    return create_ssl_context(trust_env=False)
 
 
 class _NoCookies(Cookies):

@@ -2,21 +2,18 @@
 
 import asyncio
 import json
-import os
 import uuid
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field
-from pathlib import Path
 
 import pytest
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
 from common import http
-from common.amazon import limits
 from common.amazon.access import AccessTokens, Seller
 from common.amazon.client import AmazonClient
 from common.amazon.limits import Limits
-from local_stack.postgres import PostgresServer
+from common.testing.databases import Databases
 
 
 @dataclass(frozen=True)
@@ -115,27 +112,13 @@ async def http_client() -> AsyncIterator[http.AsyncClient]:
 
 
 @pytest.fixture(scope="session")
-def bucket_database_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """A real PostgreSQL: the one in DATABASE_URL, or one of our own."""
-    given = os.environ.get("DATABASE_URL")
-    if given:
-        yield given
-        return
-    directory: Path = tmp_path_factory.mktemp("buckets")
-    server = PostgresServer(directory / "data")
-    server.start()
-    yield server.url()
-    server.stop()
-
-
-@pytest.fixture(scope="session")
-async def bucket_engine(bucket_database_url: str) -> AsyncIterator[AsyncEngine]:
+async def bucket_engine(databases: Databases) -> AsyncIterator[AsyncEngine]:
     """The database that holds the buckets. Tests use an application id of their own, so they share no bucket."""
-    engine = create_async_engine(bucket_database_url.replace("postgresql://", "postgresql+asyncpg://", 1))
-    async with engine.begin() as connection:
-        await connection.run_sync(limits.metadata.create_all)
+    url = await databases.new("common")
+    engine = create_async_engine(url.replace("postgresql://", "postgresql+asyncpg://", 1))
     yield engine
     await engine.dispose()
+    await databases.drop(url)
 
 
 @pytest.fixture
