@@ -13,6 +13,8 @@ from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from local_stack.apache_kafka import ApacheKafka, KafkaUnavailable, fetch_artefacts, find_java
 from local_stack.broker import Broker
 
+pytestmark = pytest.mark.wire
+
 IsGone = Callable[[int], bool]
 Kafka = Broker | ApacheKafka
 

@@ -91,7 +91,14 @@ class ApacheKafka(Server):
 
     def _format(self, java: str, classpath: str, properties: Path) -> None:
         cluster_id = urlsafe_b64encode(uuid.uuid4().bytes).rstrip(b"=").decode()
-        tool = ("kafka.tools.StorageTool", "format", "--standalone", "-t", cluster_id, "-c", str(properties))
+        tool = (
+            "kafka.tools.StorageTool",
+            "format",
+            "--standalone",
+            f"--cluster-id={cluster_id}",
+            "-c",
+            str(properties),
+        )
         argv = (java, *_JVM_OPTIONS, "-cp", classpath, *tool)
         run = subprocess.run(argv, capture_output=True, text=True, check=False)
         if run.returncode:
