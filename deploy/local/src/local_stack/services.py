@@ -133,7 +133,7 @@ def environment(stack: Stack, name: str) -> dict[str, str]:
         "AMAZON_CONSENT_URL": stack.addresses["sandbox"],
         "AMAZON_REDIRECT_URI": stack.addresses["auth"] + CALLBACK_PATH,
     }
-    if isinstance(stack.supervisor.servers.get("broker"), Broker):
+    if any(isinstance(server, Broker) for server in stack.supervisor.servers.values()):
         # It answers an empty fetch at once (docs/adr/0002-local-broker.md).
         ours["CONSUMER_REST_SECONDS"] = "0.05"
     if name == "auth":

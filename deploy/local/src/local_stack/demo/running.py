@@ -84,8 +84,8 @@ def play(stack: Stack, console: Console, json_path: Path | None, keep: Callable[
 def _resident(stack: Stack) -> int:
     """Bytes resident in this process and all it started; the JVM of Apache Kafka, which stands outside, left out."""
     everything = memory_of([os.getpid()]).resident
-    broker = stack.supervisor.servers.get("broker")
-    return everything - memory_of([broker.child.pid]).resident if isinstance(broker, ApacheKafka) else everything
+    outside = [server.child.pid for server in stack.supervisor.servers.values() if isinstance(server, ApacheKafka)]
+    return everything - memory_of(outside).resident
 
 
 async def tell(stack: Stack, report: Report, story: type[Story] = Story) -> bool:
