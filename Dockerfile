@@ -4,7 +4,7 @@ ARG MEMBER
 WORKDIR /src
 COPY requirements/bootstrap.txt requirements/services.txt requirements/
 RUN python -m venv /app && /app/bin/pip install --no-cache-dir --require-hashes -r requirements/bootstrap.txt \
-    && /app/bin/uv pip sync --python /app/bin/python --require-hashes requirements/services.txt
+    && /app/bin/uv pip sync --compile-bytecode --python /app/bin/python --require-hashes requirements/services.txt
 COPY libs libs
 COPY services services
 COPY deploy/sandbox deploy/sandbox
