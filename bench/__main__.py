@@ -45,7 +45,11 @@ async def measure(chosen: set[str], console: Console) -> list[Row]:
             task = progress.add_task(name, total=None)
             url = await databases.new(package)
             run: Run = import_module(f"bench.{name}").run
-            rows += await run(url)
+            try:
+                rows += await run(url)
+            except Exception as error:  # the others' figures are still worth having
+                failed = {"goal": name, "what": f"failed: {type(error).__name__}: {error}", "met": False}
+                rows.append(dict.fromkeys(("value", "ceiling", "ratio", "target")) | failed | {"failed": True})
             await databases.drop(url)
             progress.update(task, total=1, completed=1)
     await databases.close()
@@ -90,6 +94,8 @@ def main() -> None:
     machine = {"cores": os.cpu_count(), "python": platform.python_version(), "load": os.getloadavg()[0]}
     written.write_text(json.dumps({"at": now.isoformat(), "machine": machine, "rows": rows}, indent=2) + "\n")
     console.print(f"written to {written.relative_to(Path.cwd())}")
+    if any(row.get("failed") for row in rows):
+        sys.exit(1)
 
 
 if __name__ == "__main__":

@@ -73,7 +73,7 @@ async def _import(stack: Stack) -> float:
             count = await orders_db.fetchval("select count(*) from fulfillment_request where status = 'released'")
             return bool(count >= ORDERS)
 
-        await until(f"{ORDERS} released requests", released, within=90)
+        await until(f"{ORDERS} released requests", released, within=240)
         return time.perf_counter() - began
     finally:
         await orders_db.close()
