@@ -9,7 +9,7 @@ pytest_plugins = ["common.testing.plugin"]
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    if hasattr(config, "workerinput"):
+    if hasattr(config, "workerinput") or config.option.collectonly:
         return
     from local_stack.testing import start_test_servers
 

@@ -44,7 +44,7 @@ def main() -> int:
     collected = Collect()
     silent = io.StringIO()
     with contextlib.redirect_stdout(silent):
-        code = pytest.main(["--collect-only", "-q", "-p", "no:xdist"], plugins=[collected])
+        code = pytest.main(["--collect-only", "-q", "-p", "no:xdist", "-p", "no:syrupy"], plugins=[collected])
     if code not in (pytest.ExitCode.OK, pytest.ExitCode.NO_TESTS_COLLECTED):
         sys.stdout.write(silent.getvalue())
         return 1
