@@ -14,6 +14,8 @@ from amazon_sandbox.settings import Settings
 from amazon_sandbox.world import World
 
 _BACKLOG = 2048
+# As long as a load balancer keeps an idle connection: clients give theirs up first, and no request meets a closed one.
+_IDLE_SECONDS = 75
 
 
 class _Server(uvicorn.Server):
@@ -47,6 +49,7 @@ def serve(host: str, main_port: int, region_ports: Mapping[RegionCode, int], set
         server_header=False,
         proxy_headers=False,
         date_header=False,
+        timeout_keep_alive=_IDLE_SECONDS,
         timeout_graceful_shutdown=2,
     )
     # uvicorn raises the signal once more after a clean stop; ignored by then, the exit status is 0.

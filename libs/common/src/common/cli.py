@@ -9,7 +9,7 @@ import typer
 import uvicorn
 from pydantic import ValidationError
 
-from common import migrations, telemetry
+from common import http, migrations, telemetry
 from common.app import Runtime, Service, create_service_app
 
 
@@ -29,6 +29,7 @@ def service_cli(service: Service[Any]) -> typer.Typer:
             port=settings.port,
             log_config=None,
             access_log=False,
+            timeout_keep_alive=http.IDLE_SERVER_SECONDS,
             timeout_graceful_shutdown=15,
             server_header=False,
         )
