@@ -14,6 +14,7 @@ import msgspec
 import noto_cjk_sans_jp_regular
 import typst
 
+from common.errors import Conflict
 from orders_service.slips.languages import Language
 from orders_service.slips.slip import Slip, is_right_to_left
 
@@ -24,8 +25,15 @@ _RUN = re.compile(r"\S{25,}")
 _UNSEEN_BREAK = "\u200b"
 
 
-class Unprintable(RuntimeError):
-    """Typst could not lay the slip out. Its own message is left out: it may quote the buyer's data."""
+# Emoji, other symbols, private and unassigned characters: when no font has one, a box says that something was there.
+_SYMBOLS = ("So", "Sk", "Cn", "Co")
+_BOX = "□"
+_JOINERS = "\u200c\u200d"  # shape the letters beside them
+
+
+class Unprintable(Conflict):
+    slug, title = "slip-unprintable", "The slip has letters of a script that our PDF fonts do not cover"
+    fix = "Ask for the slip as HTML: the browser that prints it has fonts for them"
 
 
 @cache
@@ -41,16 +49,34 @@ def _layout() -> bytes:
 
 
 def render(slip: Slip, language: Language) -> bytes:
-    """The PDF, byte for byte the same for the same slip. Takes tens of milliseconds without the interpreter's lock:
-    call it in a thread. Raises `Unprintable`."""
-    inputs = {"slip": msgspec.json.encode(_document(slip, language)).decode()}
+    """The PDF, byte for byte the same for the same slip; every letter on it can be read and copied.
+
+    Takes tens of milliseconds without the interpreter's lock: call it in a thread. Raises `Unprintable`.
+    """
+    document = msgspec.json.encode(_document(slip, language)).decode()
+    for text in (document, "".join(map(_boxed, document))):
+        if made := _compiled(text):
+            return made
+    raise Unprintable
+
+
+def _compiled(document: str) -> bytes | None:
+    """The PDF; None when a character has no glyph. Typst's own message is left out: it quotes the buyer's data."""
+    compiler = typst.Compiler(_layout(), font_paths=_fonts())
     try:
-        # The compiler sees no folder but the fonts': the layout reads no file and imports no package.
-        made = typst.Compiler(_layout(), font_paths=_fonts()).compile(format="pdf", sys_inputs=inputs, timestamp=0)
+        # PDF/A-2u: text that cannot be displayed, or read back as Unicode, is an error instead of a blank.
+        made = compiler.compile(format="pdf", sys_inputs={"slip": document}, pdf_standards=["a-2u"], timestamp=0)
     except typst.TypstError:
-        raise Unprintable("the slip could not be laid out") from None
+        return None
     assert isinstance(made, bytes)
     return made
+
+
+def _boxed(character: str) -> str:
+    if character.isascii() or character in _JOINERS:
+        return character
+    kind = unicodedata.category(character)
+    return "" if kind == "Cf" else _BOX if kind in _SYMBOLS else character
 
 
 def _document(slip: Slip, language: Language) -> dict[str, Any]:

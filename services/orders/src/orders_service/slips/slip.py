@@ -12,7 +12,7 @@ from orders_service.slips.addresses import Address, lines, of_business, of_deliv
 from orders_service.slips.languages import Language
 
 # Controls, unpaired surrogates and the marks that turn the direction of what follows: none of them is text.
-_NO_TEXT = re.compile("[\\x00-\\x09\\x0b-\\x1f\\x7f-\\x9f\\ud800-\\udfff\\u202a-\\u202e\\u2066-\\u2069]+")
+_NO_TEXT = re.compile("[\\x00-\\x09\\x0b-\\x1f\\x7f-\\x9f\\ud800-\\udfff\\u202a-\\u202e\\u2066-\\u2069\\ufeff]+")
 _BREAKS = re.compile("\r\n?|[\u2028\u2029\x85]")
 
 
