@@ -1,4 +1,6 @@
-"""A slip as PDF: typeset by Typst with fonts that cover Latin, Greek, Cyrillic, Devanagari, Arabic and Han (ADR 5)."""
+"""A slip as PDF: typeset by Typst with fonts that cover Latin, Greek, Cyrillic, Devanagari, Arabic and Han.
+
+Why these: docs/adr/0005."""
 
 import re
 import unicodedata

@@ -1,11 +1,11 @@
-"""Who a channel sells as, and where its parcels come back to: what packing slips must name."""
+"""Who a channel sells as, and where its parcels come back to: what packing slips name."""
 
 import sqlalchemy as sa
 from alembic import op
 from sqlalchemy.dialects import postgresql
 
-revision = "compliance_0002"
-down_revision = "compliance_0001"
+revision = "orders_0003"
+down_revision = "orders_0001"
 branch_labels = None
 depends_on = None
 

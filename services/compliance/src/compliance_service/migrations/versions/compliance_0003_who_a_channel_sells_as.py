@@ -1,11 +1,11 @@
-"""Who a channel sells as, and where its parcels come back to: what packing slips name."""
+"""Who a channel sells as, and where its parcels come back to: what packing slips must name."""
 
 import sqlalchemy as sa
 from alembic import op
 from sqlalchemy.dialects import postgresql
 
-revision = "orders_0002"
-down_revision = "orders_0001"
+revision = "compliance_0003"
+down_revision = "compliance_0001"
 branch_labels = None
 depends_on = None
 
