@@ -200,10 +200,11 @@ def with_content(content: bytes) -> bytes:
         (b"%PDF-" + b"\x00" * (5 * 2**20), 413, "slip-too-large"),
         (with_pages(51), 400, "pdf-too-complex"),
         (with_content(b"(A) Tj " * 12_000_000), 400, "pdf-too-complex"),
-        (with_content(b"BT /F 9 Tf 9 9 Td " + b"(A) Tj " * 2_000_000 + b"ET"), 400, "pdf-too-complex"),
+        (with_content(b"BT /F 9 Tf 9 9 Td " + b"(A) Tj " * 500_000 + b"ET"), 400, "pdf-too-complex"),
+        (with_content(b"BT /F 9 Tf 9 9 Td " + b"(A) Tj " * 290_000 + b"ET"), 400, "pdf-too-complex"),
         (with_pages(1), 400, "pdf-without-text"),
     ],
-    ids=["empty", "gif", "late", "bare", "cut", "encrypted", "large", "pages", "bomb", "long", "blank"],
+    ids=["empty", "gif", "late", "bare", "cut", "encrypted", "large", "pages", "bomb", "long", "slow", "blank"],
 )
 async def test_what_is_no_readable_slip_is_refused_with_the_reason(
     merchant: Merchant, ordered: UUID, document: bytes, status: int, slug: str

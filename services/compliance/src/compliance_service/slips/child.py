@@ -15,11 +15,11 @@ from pypdf import PageObject, PdfReader
 from pypdf.errors import LimitReachedError, PyPdfError
 
 MEMORY_BYTES = 768 * 2**20
-PROCESSOR_SECONDS = 10
+PROCESSOR_SECONDS = 4
 MOST_PAGES = 50
 MOST_CHARACTERS = 500_000
-# A page of text that is decompressed to more than this is none.
-MOST_CONTENT_BYTES = 16 * 2**20
+# A page of a slip unpacks to some ten kilobytes; pypdf takes seconds for each of these.
+MOST_CONTENT_BYTES = 2 * 2**20
 
 
 class TooMuch(Exception):
