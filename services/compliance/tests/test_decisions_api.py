@@ -105,6 +105,7 @@ async def test_unknown_rules_and_sources_are_refused_with_what_is_known(merchant
     assert "nearest" in rule["detail"]
     assert set(rule["known"]) == {
         "shipping_policy_supported",
+        "single_fulfilment_required",
         "single_fulfilment",
         "lowest_cost",
         "source_priority",

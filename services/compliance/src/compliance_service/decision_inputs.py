@@ -12,7 +12,16 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 
 from common.bulk import run
 from compliance_service.order_rows import OrderRow
-from compliance_service.routing import DEFAULT_GROUP, Assignment, GroupRules, OpenOrder, SourceFacts, Stock, StockLine
+from compliance_service.routing import (
+    DEFAULT_GROUP,
+    Assignment,
+    GroupRules,
+    OpenOrder,
+    Shelf,
+    SourceFacts,
+    Stock,
+    StockLine,
+)
 
 _policies = msgspec.json.Decoder(tuple[str, ...])
 
@@ -44,7 +53,7 @@ class Ground:
         self,
         sources: Mapping[UUID, SourcesThen],
         groups: Mapping[UUID, GroupRules],
-        stock: Mapping[UUID, Mapping[str, list[StockLine | None]]],
+        stock: Mapping[UUID, Mapping[str, Shelf]],
     ) -> None:
         self._sources = sources
         self._groups = groups
@@ -62,11 +71,11 @@ class Ground:
     def take(self, account_id: UUID, plan: Iterable[Assignment]) -> None:
         """Takes the plan's units off the stock in memory."""
         for part in plan:
-            shelf = self._stock[account_id][part.sku]
+            available = self._stock[account_id][part.sku].available
             position = self._sources[account_id].position[part.source_id]
-            line = shelf[position]
-            assert line is not None
-            shelf[position] = StockLine(line.available - part.quantity, line.cost, line.currency)
+            free = available[position]
+            assert free is not None
+            available[position] = free - part.quantity
 
 
 async def load_ground(session: AsyncSession, wanting: Sequence[tuple[OrderRow, OpenOrder]], now: datetime) -> Ground:
@@ -124,7 +133,7 @@ def group_rules(source_ids: Sequence[Any], priorities: Sequence[str], allow_spli
 
 async def _stock(
     session: AsyncSession, wanted: Sequence[tuple[UUID, str]], sources: Mapping[UUID, SourcesThen]
-) -> dict[UUID, dict[str, list[StockLine | None]]]:
+) -> dict[UUID, dict[str, Shelf]]:
     rows = await run(
         session,
         f"select s.account_id, s.source_id, s.sku, {AVAILABLE}, s.cost_amount, s.cost_currency "  # noqa: S608 - own text
@@ -133,11 +142,11 @@ async def _stock(
         [account_id for account_id, _ in wanted],
         [sku for _, sku in wanted],
     )
-    stock: dict[UUID, dict[str, list[StockLine | None]]] = {}
+    stock: dict[UUID, dict[str, Shelf]] = {}
     for account_id, source_id, sku, available, cost, currency in rows:
         then = sources[account_id]
         shelves = stock.setdefault(account_id, {})
         if (shelf := shelves.get(sku)) is None:
-            shelf = shelves[sku] = [None] * len(then.sources)
-        shelf[then.position[source_id]] = StockLine(available, cost, currency)
+            shelf = shelves[sku] = Shelf(len(then.sources))
+        shelf.put(then.position[source_id], StockLine(available, cost, currency))
     return stock

@@ -13,7 +13,7 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 from common.bulk import insert_page
 from common.contracts.compliance import Decision as DecisionEvent
 from compliance_service.models import RoutingDecision, SourcesSnapshot
-from compliance_service.routing import Decision, GroupRules, OpenOrder, SourceFacts, Stock, StockLine, decide
+from compliance_service.routing import Decision, GroupRules, OpenOrder, Shelf, SourceFacts, Stock, StockLine, decide
 
 _encoder = msgspec.json.Encoder()
 
@@ -29,15 +29,17 @@ class Inputs(msgspec.Struct, frozen=True):
 
 def inputs_of(order: OpenOrder, group: GroupRules, stock: Stock) -> Inputs:
     """What a decision about this order saw: of the stock, the order's SKUs only."""
-    seen = {
-        line.sku: tuple(
-            (position, shelf.available, shelf.cost, shelf.currency)
-            for position, shelf in enumerate(stock.get(line.sku, ()))
-            if shelf is not None
-        )
-        for line in order.lines
-    }
-    return Inputs(order, group, seen)
+    return Inputs(order, group, {line.sku: _seen(stock.get(line.sku)) for line in order.lines})
+
+
+def _seen(shelf: Shelf | None) -> tuple[tuple[int, int, Decimal | None, str | None], ...]:
+    if shelf is None:
+        return ()
+    return tuple(
+        (position, available, shelf.costs[position], shelf.currencies[position])
+        for position, available in enumerate(shelf.available)
+        if available is not None
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,11 +124,16 @@ def read_decision(row: RoutingDecision) -> Decision:
     return msgspec.convert(held, Decision, strict=False)
 
 
+def stock_of(inputs: Inputs, sources: Sequence[SourceFacts]) -> dict[str, Shelf]:
+    """The stock that the decision saw, for its sources."""
+    stock: dict[str, Shelf] = {}
+    for sku, lines in inputs.stock.items():
+        shelf = stock[sku] = Shelf(len(sources))
+        for position, available, cost, currency in lines:
+            shelf.put(position, StockLine(available, cost, currency))
+    return stock
+
+
 def decide_again(inputs: Inputs, sources: Sequence[SourceFacts]) -> Decision:
     """Takes the decision again from what it saw: the same inputs give the same answer."""
-    stock: dict[str, list[StockLine | None]] = {}
-    for sku, lines in inputs.stock.items():
-        shelf = stock[sku] = [None] * len(sources)
-        for position, available, cost, currency in lines:
-            shelf[position] = StockLine(available, cost, currency)
-    return decide(inputs.order, sources, stock, inputs.group)
+    return decide(inputs.order, sources, stock_of(inputs, sources), inputs.group)
