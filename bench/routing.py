@@ -19,7 +19,7 @@ from common.db import Database
 from common.jobs import Worker
 from common.kafka import BATCH, Consumer
 from common.testing.events import deliver
-from compliance_service import attesting, rerouting
+from compliance_service import attesting, reroute_queue, rerouting
 from compliance_service.account_turn import take_turn
 from compliance_service.events import TOPICS, handler
 from compliance_service.models import Source
@@ -221,7 +221,7 @@ async def _toggle(database: Database) -> dict[str, Any]:
         await take_turn(session, [account_id])
         source = await session.get_one(Source, source_ids[0], with_for_update=True)
         await attesting.give(session, source, _given(), recorded_by="bench")
-    worker = Worker(database, {rerouting.OPERATION: lambda work: rerouting.reroute(database, work)})
+    worker = Worker(database, {reroute_queue.OPERATION: lambda work: rerouting.reroute(database, work)})
     began = time.perf_counter()
     await worker.run_due()
     took = time.perf_counter() - began

@@ -11,7 +11,7 @@ from common import clock
 from common.contracts.compliance import OrderHeld, OrderRouted, SourceComplianceChanged
 from common.jobs import OperationRun, Work
 from common.testing.plugin import Running
-from compliance_service import attesting, rerouting
+from compliance_service import attesting, reroute_queue, rerouting
 from compliance_service.testing import Merchant
 
 
@@ -99,12 +99,12 @@ async def test_many_restocks_wait_in_one_run(merchant: Merchant, running: Runnin
 async def test_a_change_during_a_run_starts_another_one(merchant: Merchant, running: Running) -> None:
     await merchant.deliver(merchant.order("O-1", {"A": 2}))
     async with running.runtime.db.transaction() as session:
-        await rerouting.request_reroute(session, merchant.account_id, requested_by="test")
+        await reroute_queue.request_reroute(session, merchant.account_id, requested_by="test")
     claimed = await running.runtime.worker()._claim()
     assert claimed is not None
 
     async with running.runtime.db.transaction() as session:
-        await rerouting.request_reroute(session, merchant.account_id, requested_by="test")
+        await reroute_queue.request_reroute(session, merchant.account_id, requested_by="test")
 
     assert [run.status for run in await runs(running, merchant.account_id)] == ["running", "queued"]
 

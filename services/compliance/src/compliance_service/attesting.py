@@ -16,7 +16,7 @@ from common.errors import Conflict, InvalidRequest
 from compliance_service.account_turn import take_turn
 from compliance_service.agreements import RULES
 from compliance_service.models import Attestation, Source
-from compliance_service.rerouting import request_reroute
+from compliance_service.reroute_queue import request_reroute
 from compliance_service.schemas import AttestationGiven, BulkAttestation, BulkAttestationResult
 
 log = structlog.get_logger()

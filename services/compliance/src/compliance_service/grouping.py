@@ -11,7 +11,7 @@ from common.callers import Caller
 from common.errors import InvalidRequest
 from compliance_service.account_turn import take_turn
 from compliance_service.models import Channel, RoutingGroup, Source
-from compliance_service.rerouting import request_reroute
+from compliance_service.reroute_queue import request_reroute
 from compliance_service.routing import DEFAULT_GROUP, RULES
 from compliance_service.schemas import RoutingGroupAnswer, RoutingGroupBody
 

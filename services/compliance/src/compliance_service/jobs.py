@@ -9,7 +9,7 @@ import structlog
 from common.app import Runtime
 from common.db import is_transient
 from common.jobs import Runner
-from compliance_service import attesting, rerouting
+from compliance_service import attesting, reroute_queue, rerouting
 from compliance_service.settings import ComplianceSettings
 
 log = structlog.get_logger()
@@ -17,7 +17,7 @@ log = structlog.get_logger()
 
 def operations(runtime: Runtime[ComplianceSettings]) -> Mapping[str, Runner]:
     """The operations whose runs this service executes."""
-    return {rerouting.OPERATION: partial(rerouting.reroute, runtime.db)}
+    return {reroute_queue.OPERATION: partial(rerouting.reroute, runtime.db)}
 
 
 def background(runtime: Runtime[ComplianceSettings]) -> Mapping[str, Callable[[], Awaitable[None]]]:

@@ -44,9 +44,11 @@ class OrderRow:
     lines: tuple[Line, ...]
     cancelled: bool
     state: str
-    hold: Mapping[str, Any] | None
+    # The hold as it was stored, as text: most orders that are decided again are held no more, and nobody reads it.
+    stored_hold: str | None
     decision_version: int
     decided_order_version: int
+    hold: Mapping[str, Any] | None = None
     reservations: list[Reservation] = field(default_factory=list)
 
     @property
@@ -56,6 +58,10 @@ class OrderRow:
     @property
     def closed(self) -> bool:
         return self.cancelled or self.status in CLOSED
+
+    def held_by(self, hold: Mapping[str, Any]) -> bool:
+        """Whether this very hold is what is stored."""
+        return self.stored_hold is not None and bool(msgspec.json.decode(self.stored_hold) == hold)
 
     @property
     def routable(self) -> bool:
@@ -198,7 +204,7 @@ def _order(row: Any) -> OrderRow:
         lines=_lines.decode(row[13]),
         cancelled=row[14],
         state=row[15],
-        hold=msgspec.json.decode(row[16]) if row[16] else None,
+        stored_hold=row[16],
         decision_version=row[17],
         decided_order_version=row[18],
     )

@@ -70,6 +70,7 @@ class SourceFacts(msgspec.Struct, frozen=True):
     enabled: bool
     compliant: bool
     attestation_version: int
+    attested_until: datetime | None = None
 
 
 class StockLine(msgspec.Struct, frozen=True):
