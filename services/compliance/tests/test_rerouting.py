@@ -147,7 +147,7 @@ async def test_a_new_routing_group_routes_what_the_old_one_held(merchant: Mercha
 async def test_a_run_that_dies_between_two_pages_is_finished_by_the_next_worker(
     merchant: Merchant, running: Running
 ) -> None:
-    source = await merchant.source("One", {"A": 500}, attested=False)
+    source = await merchant.source("One", {"A": 800}, attested=False)
     orders = [merchant.order(f"O-{n}", {"A": 1}) for n in range(rerouting.PAGE + 50)]
     await merchant.deliver(*orders)
     await merchant.attest(source)

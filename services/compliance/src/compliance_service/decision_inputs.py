@@ -130,20 +130,26 @@ def group_rules(source_ids: Sequence[Any], priorities: Sequence[str], allow_spli
     )
 
 
+# One row for each SKU, its sources as positions: half the time of a row for each source (measured).
+_STOCK = f"""
+select f.account_id, f.sku, array_agg(f.position), array_agg(f.available), array_agg(f.cost_amount),
+    array_agg(f.cost_currency)
+from (
+    select s.account_id, s.sku, k.position, {AVAILABLE} as available, s.cost_amount, s.cost_currency
+    from unnest($1::uuid[], $2::text[]) as w(account_id, sku)
+    join source_stock s on s.account_id = w.account_id and s.sku = w.sku
+    join unnest($3::uuid[], $4::int[]) as k(source_id, position) on k.source_id = s.source_id) f
+group by f.account_id, f.sku
+"""  # noqa: S608 - own text
+
+
 async def _stock(
     session: AsyncSession, wanted: Sequence[tuple[UUID, str]], sources: Mapping[UUID, SourcesThen]
 ) -> dict[UUID, dict[str, Shelf]]:
     known = [(source.source_id, position) for then in sources.values() for position, source in enumerate(then.sources)]
-    # One row for each SKU, its sources as positions: half the time of a row for each source (measured).
     rows = await run(
         session,
-        "select f.account_id, f.sku, array_agg(f.position), array_agg(f.available), array_agg(f.cost_amount), "
-        "array_agg(f.cost_currency) from ("
-        f"select s.account_id, s.sku, k.position, {AVAILABLE} as available, s.cost_amount, s.cost_currency "
-        "from unnest($1::uuid[], $2::text[]) as w(account_id, sku) "
-        "join source_stock s on s.account_id = w.account_id and s.sku = w.sku "
-        "join unnest($3::uuid[], $4::int[]) as k(source_id, position) on k.source_id = s.source_id"
-        ") f group by f.account_id, f.sku",  # noqa: S608 - own text
+        _STOCK,
         [account_id for account_id, _ in wanted],
         [sku for _, sku in wanted],
         [source_id for source_id, _ in known],
