@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from compliance_service.agreements import required_agreement
+from common.contracts.agreements import required_agreement
 from compliance_service.routing import (
     DEFAULT_PRIORITIES,
     RULES,

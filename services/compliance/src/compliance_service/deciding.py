@@ -212,6 +212,7 @@ def _event(order: OrderRow, decision: Decision, then: SourcesThen) -> DecisionEv
                 "source_id": source_id,
                 "attestation_version": source.attestation_version,
                 "attested_until": source.attested_until,
+                "source_name": source.name,
                 "lines": lines,
             }
         )

@@ -11,8 +11,8 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 from common import clock
 from common.bulk import run
 from common.callers import Caller
+from common.contracts.agreements import required_agreement
 from common.errors import Conflict, NotFound
-from compliance_service.agreements import required_agreement
 from compliance_service.decision_inputs import AVAILABLE
 from compliance_service.decision_records import read_decision, read_inputs, read_sources
 from compliance_service.models import RoutedOrder, RoutingDecision, Source, SourcesSnapshot

@@ -27,6 +27,7 @@ def background(runtime: Runtime[ComplianceSettings]) -> Mapping[str, Callable[[]
         while True:
             try:
                 await attesting.expire_due(runtime.db)
+                await attesting.warn_due(runtime.db, runtime.settings.attestation_warning_days)
             except Exception as error:
                 if not is_transient(error):
                     raise

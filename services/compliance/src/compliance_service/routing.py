@@ -10,7 +10,7 @@ from uuid import UUID
 
 import msgspec
 
-from compliance_service.agreements import required_agreement
+from common.contracts.agreements import required_agreement
 
 # `single_fulfilment` prefers one source for everything, `single_fulfilment_required` holds the order where none can.
 Rule = Literal[

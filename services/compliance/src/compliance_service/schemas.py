@@ -89,6 +89,16 @@ class AttestationAnswer(BaseModel):
     recorded_at: datetime
 
 
+class ExpiringAttestation(BaseModel):
+    """An attestation that runs out; `days_left` are whole days."""
+
+    source_id: UUID
+    source_name: str
+    attestation_version: int
+    attested_until: datetime
+    days_left: int
+
+
 class BulkAttestation(_Body):
     """The same attestation, or the same withdrawal, for many sources."""
 

@@ -17,6 +17,7 @@ class Allocation(Contract):
     source_id: UUID
     attestation_version: int
     attested_until: datetime | None = None
+    source_name: str = ""
     lines: tuple[FulfillmentLine, ...]
 
 
