@@ -96,7 +96,7 @@ async def settle(
             reserving.release_all(order.reservations, now)
             order.state, order.hold = "closed", None
         elif lines and order.routable:
-            wanting.append((order, _open_order(order, lines)))
+            wanting.append((order, open_order_of(order, lines)))
         else:
             order.state, order.hold = "routed" if order.lines and not lines else "waiting", None
     # First the units that go back: this batch's decisions may need them.
@@ -133,7 +133,8 @@ def _freed(orders: Sequence[OrderRow]) -> dict[UUID, set[str]]:
     return freed
 
 
-def _open_order(order: OrderRow, lines: tuple[Line, ...]) -> OpenOrder:
+def open_order_of(order: OrderRow, lines: tuple[Line, ...]) -> OpenOrder:
+    """These lines of the order as `decide` sees them."""
     refused_by = {r.source_id for r in order.reservations if r.state in ("refused", "killed")}
     return OpenOrder(
         order.channel_type,

@@ -20,6 +20,7 @@ from compliance_service.routing import (
     Shelf,
     SourceFacts,
     Stock,
+    StockLine,
 )
 
 _policies = msgspec.json.Decoder(tuple[str, ...])
@@ -45,6 +46,10 @@ class SourcesThen:
     position: Mapping[UUID, int]
 
 
+# What a source would have of a SKU.
+Supposed = tuple[UUID, str, StockLine]
+
+
 class Ground:
     """What a batch's decisions stand on; units that one decision takes are gone for the next."""
 
@@ -66,6 +71,27 @@ class Ground:
 
     def stock_of(self, account_id: UUID) -> Stock:
         return self._stock.get(account_id, {})
+
+    def supposing(self, account_id: UUID, sources: Sequence[SourceFacts], changed: Iterable[Supposed]) -> "Ground":
+        """Another ground of this account, with other facts and other stock; this one stays as it is.
+
+        `sources` are the same ones in the same order. Stock of a SKU that nothing here wants is passed by.
+        """
+        then = sources_then(sources)
+        stock = {sku: shelf.copy() for sku, shelf in self.stock_of(account_id).items()}
+        for source_id, sku, line in changed:
+            position, shelf = then.position[source_id], stock.setdefault(sku, Shelf(len(sources)))
+            if line.cost is None and (known := shelf.line(position)) is not None:
+                line = StockLine(line.available, known.cost, known.currency)
+            shelf.put(position, line)
+        return Ground({account_id: then}, self._groups, {account_id: stock})
+
+    def give_back(self, account_id: UUID, source_id: UUID, sku: str, units: int) -> None:
+        """Puts promised units back on the shelf in memory."""
+        shelf = self.stock_of(account_id).get(sku)
+        position = self.sources_of(account_id).position.get(source_id)
+        if shelf is not None and position is not None and (free := shelf.available[position]) is not None:
+            shelf.available[position] = free + units
 
     def take(self, account_id: UUID, plan: Iterable[Assignment]) -> None:
         """Takes the plan's units off the stock in memory."""

@@ -149,6 +149,7 @@ def _currency(event: OrderEvent) -> str | None:
     return marketplace(event.marketplace_id).currency if is_marketplace(event.marketplace_id) else None
 
 
+_LOCKED = {True: " for update of o", False: ""}
 _SELECT = """
 select o.id, o.account_id, o.selling_partner_id, o.amazon_order_id, o.order_version, o.channel_id, o.channel_type,
     o.status, o.fulfilled_by, o.purchased_at, o.shipping_policy, o.currency, o.holds::text, o.lines::text, o.cancelled,
@@ -156,14 +157,14 @@ select o.id, o.account_id, o.selling_partner_id, o.amazon_order_id, o.order_vers
 from routed_order o"""
 
 
-async def load(session: AsyncSession, keys: Iterable[OrderKey]) -> list[OrderRow]:
+async def load(session: AsyncSession, keys: Iterable[OrderKey], *, lock: bool = True) -> list[OrderRow]:
     """The orders with these keys and their reservations, locked, in key order; unknown keys are left out."""
     wanted = sorted(set(keys))
     rows = await run(
         session,
         f"{_SELECT} join unnest($1::uuid[], $2::text[], $3::text[]) as k(account_id, seller, order_id) "
         "on o.account_id = k.account_id and o.selling_partner_id = k.seller and o.amazon_order_id = k.order_id "
-        'order by o.account_id, o.selling_partner_id collate "C", o.amazon_order_id collate "C" for update of o',
+        'order by o.account_id, o.selling_partner_id collate "C", o.amazon_order_id collate "C"' + _LOCKED[lock],
         [key[0] for key in wanted],
         [key[1] for key in wanted],
         [key[2] for key in wanted],
@@ -172,14 +173,14 @@ async def load(session: AsyncSession, keys: Iterable[OrderKey]) -> list[OrderRow
 
 
 async def load_held(
-    session: AsyncSession, account_id: UUID, *, after: tuple[datetime, UUID] | None, limit: int
+    session: AsyncSession, account_id: UUID, *, after: tuple[datetime, UUID] | None, limit: int, lock: bool = True
 ) -> list[OrderRow]:
     """The next page of an account's held orders, locked, oldest purchase first."""
     rows = await run(
         session,
         f"{_SELECT} where o.account_id = $1 and o.state = 'held' "
         "and ($2::timestamptz is null or (o.purchased_at, o.id) > ($2, $3::uuid)) "
-        "order by o.purchased_at, o.id limit $4 for update of o",
+        "order by o.purchased_at, o.id limit $4" + _LOCKED[lock],
         account_id,
         after[0] if after else None,
         after[1] if after else None,

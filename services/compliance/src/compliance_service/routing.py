@@ -103,6 +103,11 @@ class Shelf:
                 shelf.put(position, line)
         return shelf
 
+    def copy(self) -> "Shelf":
+        shelf = Shelf(0)
+        shelf.available, shelf.costs, shelf.currencies = self.available[:], self.costs[:], self.currencies[:]
+        return shelf
+
     def put(self, position: int, line: StockLine) -> None:
         self.available[position], self.costs[position] = line.available, line.cost
         self.currencies[position] = line.currency
