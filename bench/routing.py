@@ -19,11 +19,11 @@ from common.db import Database
 from common.jobs import Worker
 from common.kafka import BATCH, Consumer
 from common.testing.events import deliver
-from compliance_service import attesting, rerouting
+from compliance_service import attesting, reroute_queue, rerouting
 from compliance_service.account_turn import take_turn
 from compliance_service.events import TOPICS, handler
 from compliance_service.models import Source
-from compliance_service.routing import DEFAULT_GROUP, Line, OpenOrder, SourceFacts, StockLine, decide
+from compliance_service.routing import DEFAULT_GROUP, Line, OpenOrder, Shelf, SourceFacts, StockLine, decide
 from compliance_service.schemas import AttestationGiven
 from compliance_service.stocking import take_page
 
@@ -58,8 +58,14 @@ def _decisions() -> list[dict[str, Any]]:
     lines = tuple(Line(f"item-{n}", f"SKU-{n}", 2) for n in range(LINES))
     order = OpenOrder("amazon", NOW, "Standard", "USD", lines)
     rows = []
-    for what, available in (("from one source", 10), ("split over several", 1)):
-        stock = {line.sku: [StockLine(available, Decimal(n % 9 + 1), "USD") for n in range(SOURCES)] for line in lines}
+    cases = (
+        ("from one source", 10, lambda n: n % 9 + 1),
+        ("all sources tied", 10, lambda _: 1),
+        ("split over several", 1, lambda n: n % 9 + 1),
+    )
+    for what, available, cost in cases:
+        lists = {line.sku: [StockLine(available, Decimal(cost(n)), "USD") for n in range(SOURCES)] for line in lines}
+        stock = {sku: Shelf.of(on_shelf) for sku, on_shelf in lists.items()}
         assert decide(order, sources, stock, DEFAULT_GROUP).hold is None
         ours, bare = [], []
         for _ in range(DECISIONS):
@@ -67,7 +73,7 @@ def _decisions() -> list[dict[str, Any]]:
             decide(order, sources, stock, DEFAULT_GROUP)
             ours.append(time.perf_counter() - began)
             began = time.perf_counter()
-            _bare_loop(order, sources, stock)
+            _bare_loop(order, sources, lists)
             bare.append(time.perf_counter() - began)
         value, ceiling = statistics.median(ours) * 1e6, statistics.median(bare) * 1e6
         rows.append(
@@ -215,7 +221,7 @@ async def _toggle(database: Database) -> dict[str, Any]:
         await take_turn(session, [account_id])
         source = await session.get_one(Source, source_ids[0], with_for_update=True)
         await attesting.give(session, source, _given(), recorded_by="bench")
-    worker = Worker(database, {rerouting.OPERATION: lambda work: rerouting.reroute(database, work)})
+    worker = Worker(database, {reroute_queue.OPERATION: lambda work: rerouting.reroute(database, work)})
     began = time.perf_counter()
     await worker.run_due()
     took = time.perf_counter() - began

@@ -20,6 +20,7 @@ from common.contracts.orders import (
     OrderImported,
     OrderLine,
 )
+from common.http import Response
 from common.testing.events import deliver, published
 from common.testing.identity import Issuer
 from common.testing.plugin import Running
@@ -52,6 +53,12 @@ class Merchant:
         else:
             assert answer.status_code == expect, f"{answer.status_code} {answer.text}"
         return answer.json()
+
+    async def fetch(self, path: str) -> Response:
+        """The answer as it is, for what is not JSON."""
+        answer = await self.running.http.get(path, headers=self._headers)
+        assert answer.is_success, f"{answer.status_code} {answer.text}"
+        return answer
 
     async def source(
         self,

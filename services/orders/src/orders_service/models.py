@@ -192,7 +192,10 @@ class ImportCursor(OrdersTable, table=True):
 
 
 class SourceCompliance(OrdersTable, table=True):
-    """What orders knows of a source's attestation: the highest version from either event of compliance."""
+    """What orders knows of a source's attestation: the highest version from either event of compliance.
+
+    While `compliant` it holds until `attested_until` (null: for ever); `reason` is why it is as it is.
+    """
 
     __tablename__ = "source_compliance"
 
@@ -201,10 +204,15 @@ class SourceCompliance(OrdersTable, table=True):
     source_name: str
     compliant: bool
     attestation_version: int
+    attested_until: datetime | None = UtcField(default=None)
+    reason: str | None = None
 
 
 class FulfillmentRequest(OrdersTable, table=True):
-    """What one source is asked to ship of one order. `lines` are {order_item_id, sku, quantity}."""
+    """What one source is asked to ship of one order. `lines` are {order_item_id, sku, quantity}.
+
+    `reason` is a withdrawal's code or a refusal's text; `detail` says a withdrawal in a sentence that names the source.
+    """
 
     __tablename__ = "fulfillment_request"
     __table_args__ = (
@@ -220,6 +228,7 @@ class FulfillmentRequest(OrdersTable, table=True):
     status: str
     lines: list[dict[str, Any]] = Field(sa_type=JSONB)
     reason: str | None = None
+    detail: str | None = None
     resolution: str | None = None
     cancel_requested_at: datetime | None = UtcField(default=None)
     created_at: datetime = UtcField()

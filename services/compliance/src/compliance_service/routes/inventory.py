@@ -12,7 +12,7 @@ from common.callers import Caller, requires
 from common.db import Transaction
 from common.errors import InvalidRequest
 from common.pages import Cursor, Limit, Page, decode_cursor, encode_cursor
-from compliance_service import explaining
+from compliance_service import looking_up
 from compliance_service.decision_inputs import AVAILABLE
 from compliance_service.models import Source, StockRejection
 from compliance_service.schemas import (
@@ -98,7 +98,7 @@ async def list_inventory(
 @router.post("/v1/inventory/lookup")
 async def look_up(body: Lookup, session: Transaction, caller: Reader) -> LookupAnswer:
     """Which SKUs of a list exist in source inventory, and at which sources."""
-    return await explaining.look_up(session, caller, body.skus)
+    return await looking_up.look_up(session, caller, body.skus)
 
 
 @router.get("/v1/inventory/rejections")
