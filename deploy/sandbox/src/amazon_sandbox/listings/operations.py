@@ -172,7 +172,7 @@ class _Submission:
             kind = product_type or (before.product_type if before is not None else "PRODUCT")
             state = snapshot(attributes, kind, now_ms) if attributes is not None else None
             publication = catalogue.accept(sku, state, write_of(now_ms, operation, marketplace_id, attributes))
-            world.after(world.settings.listing_delay_s, publication.publish)
+            world.after(world.settings.listing_delay_s, publication)
 
         return json_answer(self._document("ACCEPTED", []), effect=effect)
 
