@@ -52,6 +52,7 @@ class World:
         self.faults = Faults()
         self.calls: Counter[tuple[str, int]] = Counter()
         self.token_calls: Counter[str] = Counter()
+        self._rate_limits_asked = 0
         self._order_numbers = 0
         self._agenda: list[tuple[int, int, Effect]] = []
         self._agenda_entries = 0
@@ -72,6 +73,12 @@ class World:
 
     def effects_outstanding(self) -> int:
         return len(self._agenda)
+
+    def shows_rate_limit(self) -> bool:
+        """Whether the next answer carries the rate limit header: evenly, as many as the settings say."""
+        share, asked = self.settings.quotas.header_share, self._rate_limits_asked
+        self._rate_limits_asked += 1
+        return int((asked + 1) * share) > int(asked * share)
 
     def next_order_number(self) -> int:
         self._order_numbers += 1
