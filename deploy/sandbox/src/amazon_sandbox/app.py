@@ -61,7 +61,9 @@ class AmazonApp:
         world = self._world
         try:
             parameters = lwa.read_parameters(body, headers.get(b"content-type", b"").decode("latin-1"))
-            fault = world.faults.next_for(lwa.OPERATION, lwa.seller_behind(world, parameters))
+            fault = world.faults.next_for(
+                lwa.OPERATION, lwa.seller_behind(world, parameters), "", b"", world.clock.now_ms()
+            )
             # Half an answer needs a whole one first; any other fault without effect must not use up the code.
             if fault is not None and not fault.lets_effect_happen and fault.kind != "truncated":
                 return lwa.OPERATION, Answer(200), fault
@@ -90,7 +92,9 @@ class AmazonApp:
             operation = routed.operation.name
             seller, client_id = authorized_seller(world, request)
             rate_limit = take_quota(world, request, operation, seller, client_id)
-            fault = world.faults.next_for(operation, seller.selling_partner_id)
+            fault = world.faults.next_for(
+                operation, seller.selling_partner_id, region, scope["query_string"], world.clock.now_ms()
+            )
             answer = perform(world, routed, seller, request)
         except SpApiError as error:
             return operation, error.answer(), None
@@ -102,6 +106,8 @@ class AmazonApp:
         self, scope: Scope, receive: Receive, send: Send, answer: Answer, extra: list[_Header], fault: Fault | None
     ) -> None:
         if fault is not None and fault.never_answers:
+            if fault.kind == "timeout":
+                await asyncio.sleep(fault.wait_s)
             await abort_connection(scope, receive)
             return
         headers = [
@@ -142,7 +148,7 @@ def _take_effect(answer: Answer) -> None:
 async def _distorted(fault: Fault, answer: Answer) -> Answer:
     """What the caller sees of `answer` when it runs into `fault`."""
     if fault.kind == "slow":
-        await asyncio.sleep(fault.seconds)
+        await asyncio.sleep(fault.wait_s)
         return answer
     if fault.kind == "status":
         return fault_error(fault)

@@ -6,10 +6,14 @@ _LONGEST_DELAY_S = 30 * 24 * 3600
 
 
 class QuotaSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """`scale` multiplies every rate and burst; with `enabled` false nothing is ever throttled."""
+    """`scale` multiplies every rate and burst; with `enabled` false nothing is ever throttled.
+
+    `header_share`: the part of the answers that carry the rate limit header; Amazon leaves it out of many (FACTS 3.3).
+    """
 
     enabled: bool = True
     scale: float = 1.0
+    header_share: float = 1.0
 
 
 class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -38,4 +42,6 @@ def problem_with(settings: Settings) -> str | None:
         return f"access_token_ttl_s is 1 to {_LONGEST_DELAY_S}"
     if settings.quotas.scale <= 0:
         return "quotas.scale is more than 0; to lift the quotas say quotas.enabled false"
+    if not 0 <= settings.quotas.header_share <= 1:
+        return "quotas.header_share is 0 to 1"
     return None

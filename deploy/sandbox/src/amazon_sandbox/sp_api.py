@@ -8,9 +8,20 @@ from amazon_sandbox import sellers
 from amazon_sandbox.calls import Call
 from amazon_sandbox.listings import operations as listings_operations
 from amazon_sandbox.listings import search as listings_search
+from amazon_sandbox.listings.attributes import OFFER_ATTRIBUTES, RELATIONSHIP_ATTRIBUTES
+from amazon_sandbox.listings.patches import named_attributes
 from amazon_sandbox.marketplaces import RegionCode
 from amazon_sandbox.orders import reading, shipments
-from amazon_sandbox.quotas import BucketKey, rate_limit_header
+from amazon_sandbox.quotas import (
+    APPLICATION,
+    APPLICATION_RATES,
+    PAIR,
+    PREVIEW,
+    PRODUCT_DATA,
+    RELATIONSHIPS,
+    BucketKey,
+    rate_limit_header,
+)
 from amazon_sandbox.wire import Answer, SpApiError, invalid_input, quota_exceeded, unauthorized
 from amazon_sandbox.world import Seller, World
 
@@ -110,12 +121,38 @@ def take_quota(world: World, request: Request, operation: str, seller: Seller, c
     settings = world.settings.quotas
     if not settings.enabled:
         return None
-    key = BucketKey(client_id, seller.selling_partner_id, request.region, operation)
-    if not world.quotas.take(key, world.clock.now_ms(), settings):
-        if operation in ("putListingsItem", "patchListingsItem"):  # FACTS 3.5: these two say which limit it was
-            raise quota_exceeded("You exceeded your quota for the requested resource: product data limit.")
-        raise quota_exceeded()
-    return rate_limit_header(operation, settings)
+    pair = BucketKey(client_id, seller.selling_partner_id, request.region, operation)
+    keys = [
+        pair,
+        *(
+            BucketKey(client_id, "", request.region, operation, limit)
+            for limit in application_limits(operation, request)
+        ),
+    ]
+    hit = world.quotas.take(keys, world.clock.now_ms(), settings)
+    if hit is not None:
+        raise quota_exceeded(None if hit == PAIR else hit)
+    plan = world.quotas.plan(pair)
+    if plan is None or not world.shows_rate_limit():
+        return None
+    return rate_limit_header(plan, settings)
+
+
+def application_limits(operation: str, request: Request) -> list[str]:
+    """Which limits of the app this call counts against, besides the one of its seller (FACTS 3.2, 3.5)."""
+    rates = APPLICATION_RATES.get(operation)
+    if rates is None:
+        return []
+    limits = [APPLICATION]
+    if PREVIEW in rates and b"mode=VALIDATION_PREVIEW" in request.query_string:
+        limits.append(PREVIEW)
+    if RELATIONSHIPS in rates:
+        named = named_attributes(request.body)
+        if named & RELATIONSHIP_ATTRIBUTES:
+            limits.append(RELATIONSHIPS)
+        if named - OFFER_ATTRIBUTES - RELATIONSHIP_ATTRIBUTES:
+            limits.append(PRODUCT_DATA)
+    return limits
 
 
 def perform(world: World, routed: Routed, seller: Seller, request: Request) -> Answer:

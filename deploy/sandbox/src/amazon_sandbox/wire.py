@@ -66,6 +66,9 @@ def unauthorized(details: str) -> SpApiError:
     return SpApiError(403, "Unauthorized", "Access to requested resource is denied.", details)
 
 
-def quota_exceeded(message: str = "You exceeded your quota for the requested resource.") -> SpApiError:
-    """FACTS 3.4: no rate header, no Retry-After."""
-    return SpApiError(429, "QuotaExceeded", message)
+def quota_exceeded(limit: str | None = None) -> SpApiError:
+    """FACTS 3.4: no rate header, no Retry-After. `limit`: which of the app's limits it was (FACTS 3.5)."""
+    if limit is None:
+        return SpApiError(429, "QuotaExceeded", "You exceeded your quota for the requested resource.")
+    which = limit if limit in ("relationships", "product data") else "the application"
+    return SpApiError(429, "QuotaExceeded", f"The frequency of requests was greater than what is allowed for {which}.")

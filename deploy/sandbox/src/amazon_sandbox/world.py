@@ -2,7 +2,7 @@
 
 import heapq
 from collections import Counter
-from collections.abc import Callable
+from typing import Protocol
 
 from amazon_sandbox.clock import SECOND_MS, Clock
 from amazon_sandbox.faults import Faults
@@ -28,6 +28,12 @@ class Seller:
         self.orders = OrderBook()
 
 
+class Effect(Protocol):
+    """Something that happens later. It is plain data, so that a snapshot can carry it: a Struct or a NamedTuple."""
+
+    def take_place(self, world: "World") -> None: ...
+
+
 class World:
     """Everything lives in this process and one event loop touches it: no locks."""
 
@@ -46,14 +52,15 @@ class World:
         self.faults = Faults()
         self.calls: Counter[tuple[str, int]] = Counter()
         self.token_calls: Counter[str] = Counter()
+        self._rate_limits_asked = 0
         self._order_numbers = 0
-        self._agenda: list[tuple[int, int, Callable[[], None]]] = []
+        self._agenda: list[tuple[int, int, Effect]] = []
         self._agenda_entries = 0
 
-    def after(self, delay_s: float, effect: Callable[[], None]) -> None:
-        """Runs `effect` once the sandbox clock has moved on by `delay_s`: eventual consistency."""
+    def after(self, delay_s: float, effect: Effect) -> None:
+        """`effect` takes place once the sandbox clock has moved on by `delay_s`: eventual consistency."""
         if delay_s == 0:
-            effect()
+            effect.take_place(self)
             return
         self._agenda_entries += 1
         due_ms = self.clock.now_ms() + round(delay_s * SECOND_MS)
@@ -62,10 +69,16 @@ class World:
     def settle(self) -> None:
         """Runs what is due. Called before each request, so nobody ever sees a world that is late."""
         while self._agenda and self._agenda[0][0] <= self.clock.now_ms():
-            heapq.heappop(self._agenda)[2]()
+            heapq.heappop(self._agenda)[2].take_place(self)
 
     def effects_outstanding(self) -> int:
         return len(self._agenda)
+
+    def shows_rate_limit(self) -> bool:
+        """Whether the next answer carries the rate limit header: evenly, as many as the settings say."""
+        share, asked = self.settings.quotas.header_share, self._rate_limits_asked
+        self._rate_limits_asked += 1
+        return int((asked + 1) * share) > int(asked * share)
 
     def next_order_number(self) -> int:
         self._order_numbers += 1

@@ -43,15 +43,23 @@ def show_settings(call: DialCall) -> Any:
 
 def arm_fault(call: DialCall) -> dict[str, Any]:
     fault = call.read(faults.Fault)
-    problem = faults.problem_with(fault, [lwa.OPERATION, *(operation.name for operation in OPERATIONS)])
+    problem = faults.problem_with(
+        fault, [lwa.OPERATION, faults.ANY_OPERATION, *(operation.name for operation in OPERATIONS)]
+    )
     if problem is not None:
         raise DialError(problem)
-    call.world.faults.armed.append(fault)
-    return {"armed": call.world.faults.armed}
+    call.world.faults.arm(fault, call.world.clock.now_ms())
+    return show_faults(call)
 
 
 def show_faults(call: DialCall) -> dict[str, Any]:
-    return {"armed": call.world.faults.armed}
+    return {
+        "armed": [
+            msgspec.to_builtins(one.fault)
+            | {"left": one.left, "until": iso(one.until_ms) if one.until_ms is not None else None, "hits": one.hits}
+            for one in call.world.faults.armed
+        ]
+    }
 
 
 def disarm_faults(call: DialCall) -> dict[str, Any]:
@@ -84,16 +92,17 @@ DIALS = (
         "PUT",
         "/sandbox/settings",
         'change some: {"listing_delay_s", "shipment_delay_s", "search_lag_s", "access_token_ttl_s", '
-        '"quotas": {"enabled", "scale"}, "auto_consent", "redirect_uris": [...]}',
+        '"quotas": {"enabled", "scale", "header_share"}, "auto_consent", "redirect_uris": [...]}',
         change_settings,
     ),
     Dial("GET", "/sandbox/faults", "the faults that are armed", show_faults),
     Dial(
         "POST",
         "/sandbox/faults",
-        'arm one for the next calls: {"operation" (an SP-API operation, or "token"), "kind"? (status, html, empty, '
-        'malformed_json, truncated, reset, slow, drop_after_effect, lost_effect), "status"?, "count"? (1), '
-        '"seconds"? (of slow), "selling_partner_id"?, "after_effect"?}',
+        'arm one: {"operation" (an SP-API operation, "token", or "*"), '
+        f'"kind"? ({", ".join(faults.KINDS)}), "status"?, '
+        '"count"? (1), "probability"?, "seed"?, "for_s"? (of the sandbox clock), "seconds"? (of slow and timeout), '
+        '"selling_partner_id"?, "region"?, "query"? ({"includedData": "FULFILLMENT"}), "after_effect"?}',
         arm_fault,
     ),
     Dial("DELETE", "/sandbox/faults", "disarm all", disarm_faults),

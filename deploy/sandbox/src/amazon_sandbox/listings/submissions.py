@@ -131,7 +131,7 @@ def accept(
     write = write_of(at_ms, operation, marketplace.marketplace_id, attributes)
     publication = seller.catalogue.accept(sku, state, write)
     passed_s = (world.clock.now_ms() - at_ms) / 1000
-    world.after(max(world.settings.listing_delay_s - passed_s, 0), publication.publish)
+    world.after(max(world.settings.listing_delay_s - passed_s, 0), publication)
 
 
 def _named(request: PatchRequest) -> Attributes:

@@ -1,14 +1,15 @@
 """Orders v0 confirmShipment: what Amazon refuses, and what becomes of what it takes (FACTS 8.4)."""
 
-from typing import Annotated, Any
+from typing import Annotated, Any, NamedTuple
 
 import msgspec
 
 from amazon_sandbox.calls import Call
 from amazon_sandbox.clock import parse_iso
-from amazon_sandbox.orders.book import AMAZON, CANCELLED, Order, Package, shipped_quantity
+from amazon_sandbox.orders.book import AMAZON, CANCELLED, Order, OrderBook, Package, shipped_quantity
 from amazon_sandbox.orders.carriers import CARRIER_CODES, OTHER
 from amazon_sandbox.wire import Answer, SpApiError, invalid_input
+from amazon_sandbox.world import World
 
 _Name = Annotated[str, msgspec.Meta(min_length=1, max_length=50)]
 
@@ -38,6 +39,17 @@ class ConfirmShipmentRequest(msgspec.Struct, rename="camel"):
     cod_collection_method: str | None = None
 
 
+class PackageShows(NamedTuple):
+    """A confirmed package on its way to be seen."""
+
+    book: OrderBook
+    order: Order
+    package: Package
+
+    def take_place(self, world: World) -> None:
+        self.book.show_package(self.order, self.package, world.clock.now_ms())
+
+
 def confirm_shipment(call: Call) -> Answer:
     """204 without a body; the package shows later (FACTS 8.4.7)."""
     document = call.document()
@@ -52,12 +64,12 @@ def confirm_shipment(call: Call) -> Answer:
     _refuse_order_that_cannot_ship(order, request.marketplace_id)
     package = _package(request.package_detail, call.world.clock.now_ms())
     _refuse_wrong_quantities(order, package)
-    world, book = call.world, call.seller.orders
+    world, shown = call.world, PackageShows(call.seller.orders, order, package)
 
     def effect() -> None:
         order.accepted = {**order.accepted, package.reference_id: package}
         order.confirmations += 1
-        world.after(world.settings.shipment_delay_s, lambda: book.show_package(order, package, world.clock.now_ms()))
+        world.after(world.settings.shipment_delay_s, shown)
 
     return Answer(204, effect=effect)
 
