@@ -5,11 +5,19 @@ from starlette.responses import JSONResponse, RedirectResponse, Response
 from starlette.routing import BaseRoute, Route
 
 from amazon_sandbox.consent import ConsentPage
-from amazon_sandbox.dials import books, controls, listings, orders, plans, sellers
+from amazon_sandbox.dials import books, controls, feeds, listings, orders, plans, sellers
 from amazon_sandbox.dials.dial import Dial
 from amazon_sandbox.world import World
 
-_DIALS: tuple[Dial, ...] = (*sellers.DIALS, *listings.DIALS, *orders.DIALS, *controls.DIALS, *plans.DIALS, *books.DIALS)
+_DIALS: tuple[Dial, ...] = (
+    *sellers.DIALS,
+    *listings.DIALS,
+    *orders.DIALS,
+    *feeds.DIALS,
+    *controls.DIALS,
+    *plans.DIALS,
+    *books.DIALS,
+)
 
 
 def dial_routes(world: World) -> list[BaseRoute]:

@@ -50,6 +50,7 @@ class PlacedOrder(msgspec.Struct, forbid_unknown_fields=True, gc=False):
     created_time: str | None = None
     recipient: Address | None = None
     gift_message: str | None = None
+    programs: tuple[str, ...] = ()
 
 
 class Placement(msgspec.Struct, forbid_unknown_fields=True):
@@ -159,6 +160,7 @@ def _order(
         ),
         address=msgspec.to_builtins(placed.recipient) if placed.recipient is not None else None,
         gift_message=placed.gift_message,
+        programs=placed.programs,
     )
 
 
@@ -191,7 +193,8 @@ DIALS = (
         "/sandbox/orders",
         'place orders: {"selling_partner_id", "marketplace_id", "orders": [{"lines": [{"sku", "quantity", '
         '"unit_price"?}], "amazon_order_id"?, "status"? (UNSHIPPED or PENDING), "fulfilled_by"? (MERCHANT or AMAZON), '
-        '"service_level"? (STANDARD), "created_time"?, "recipient"? (CustomerAddress), "gift_message"?}]}',
+        '"service_level"? (STANDARD), "created_time"?, "recipient"? (CustomerAddress), "gift_message"?, '
+        '"programs"? (["IN_STORE_PICK_UP"])}]}',
         place,
     ),
     Dial("POST", "/sandbox/orders/{order_id}/release", "a pending order becomes UNSHIPPED; no body", release),

@@ -15,12 +15,27 @@ SHIPPED = "SHIPPED"
 CANCELLED = "CANCELLED"
 STATUSES = ("PENDING_AVAILABILITY", PENDING, UNSHIPPED, PARTIALLY_SHIPPED, SHIPPED, CANCELLED, "UNFULFILLABLE")
 
+# Some of the programs an order can belong to (FACTS 8.2.7).
+SHIP_PLUS = "FBM_SHIP_PLUS"
+IN_STORE_PICK_UP = "IN_STORE_PICK_UP"
+
 MERCHANT = "MERCHANT"
 AMAZON = "AMAZON"
 
 
+class Cancellation(msgspec.Struct, frozen=True):
+    """The buyer's wish, or the fact (FACTS 8.2.9)."""
+
+    by: str
+    reason: str
+    executed: bool
+
+
 class Line(msgspec.Struct, frozen=True, gc=False):
-    """One order item; `unit_price` is for one unit, in the marketplace's currency (FACTS 8.2.6)."""
+    """One order item; `unit_price` is for one unit, in the marketplace's currency (FACTS 8.2.6).
+
+    `quantity` is what is still ordered: units the merchant cancelled are taken off, `cancellation` says why.
+    """
 
     order_item_id: str
     sku: str
@@ -28,6 +43,7 @@ class Line(msgspec.Struct, frozen=True, gc=False):
     title: str
     quantity: int
     unit_price: Decimal
+    cancellation: Cancellation | None = None
 
 
 class Package(msgspec.Struct, frozen=True):
@@ -40,14 +56,6 @@ class Package(msgspec.Struct, frozen=True):
     ship_ms: int
     created_ms: int
     quantities: dict[str, int]
-
-
-class Cancellation(msgspec.Struct, frozen=True):
-    """The buyer's wish, or the fact (FACTS 8.2.9)."""
-
-    by: str
-    reason: str
-    executed: bool
 
 
 class Order(msgspec.Struct, eq=False):
@@ -64,6 +72,9 @@ class Order(msgspec.Struct, eq=False):
     lines: tuple[Line, ...]
     address: dict[str, str] | None = None
     gift_message: str | None = None
+    programs: tuple[str, ...] = ()
+    merchant_order_id: str | None = None  # the seller's own, by acknowledgement
+    pickup_status: str | None = None
     cancellation: Cancellation | None = None
     accepted: dict[str, Package] = {}
     packages: dict[str, Package] = {}
@@ -77,6 +88,12 @@ class Order(msgspec.Struct, eq=False):
 
 def shipped_quantity(packages: Iterable[Package], order_item_id: str) -> int:
     return sum(package.quantities.get(order_item_id, 0) for package in packages)
+
+
+def is_complete(lines: Iterable[Line], packages: Iterable[Package]) -> bool:
+    """Whether these packages hold everything that is still ordered."""
+    shipped = list(packages)
+    return all(shipped_quantity(shipped, line.order_item_id) >= line.quantity for line in lines)
 
 
 class _Index:
@@ -147,5 +164,5 @@ class OrderBook:
         if order.status == CANCELLED:
             return
         packages = {**order.packages, package.reference_id: package}
-        complete = all(shipped_quantity(packages.values(), line.order_item_id) >= line.quantity for line in order.lines)
-        self.change(order, now_ms, packages=packages, status=SHIPPED if complete else PARTIALLY_SHIPPED)
+        status = SHIPPED if is_complete(order.lines, packages.values()) else PARTIALLY_SHIPPED
+        self.change(order, now_ms, packages=packages, status=status)

@@ -87,6 +87,10 @@ def _document(order: Order, included: int) -> dict[str, Any]:
         },
         "orderItems": [_item(order, line, marketplace, included, settled) for line in order.lines],
     }
+    if order.programs:
+        document["programs"] = order.programs
+    if order.merchant_order_id is not None:
+        document["orderAliases"] = [{"aliasId": order.merchant_order_id, "aliasType": "SELLER_ORDER_ID"}]
     if included & _BIT["BUYER"] and settled:
         document["buyer"] = _buyer(order)
     if included & _BIT["RECIPIENT"] and settled:
@@ -129,8 +133,8 @@ def _item(order: Order, line: Line, marketplace: Marketplace, included: int, set
         if order.gift_message is not None and settled:
             fulfillment["packing"] = {"giftOption": {"giftMessage": order.gift_message}}
         item["fulfillment"] = fulfillment
-    if included & _BIT["CANCELLATION"] and order.cancellation is not None:
-        cancellation = order.cancellation
+    cancellation = line.cancellation or order.cancellation
+    if included & _BIT["CANCELLATION"] and cancellation is not None:
         item["cancellation"] = (
             {"cancellationExecution": {"cancelledBy": cancellation.by, "cancelReason": cancellation.reason}}
             if cancellation.executed

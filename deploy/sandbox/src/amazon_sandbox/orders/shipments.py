@@ -1,12 +1,21 @@
 """Orders v0 confirmShipment: what Amazon refuses, and what becomes of what it takes (FACTS 8.4)."""
 
+from functools import partial
 from typing import Annotated, Any, NamedTuple
 
 import msgspec
 
 from amazon_sandbox.calls import Call
 from amazon_sandbox.clock import parse_iso
-from amazon_sandbox.orders.book import AMAZON, CANCELLED, Order, OrderBook, Package, shipped_quantity
+from amazon_sandbox.orders.book import (
+    AMAZON,
+    CANCELLED,
+    SHIP_PLUS,
+    Order,
+    OrderBook,
+    Package,
+    shipped_quantity,
+)
 from amazon_sandbox.orders.carriers import CARRIER_CODES, OTHER
 from amazon_sandbox.wire import Answer, SpApiError, invalid_input
 from amazon_sandbox.world import World
@@ -58,20 +67,27 @@ def confirm_shipment(call: Call) -> Answer:
         request = msgspec.convert(document, ConfirmShipmentRequest)
     except msgspec.ValidationError as error:
         raise invalid_input("Request has missing or has fields with invalid type", str(error)) from error
-    order = call.seller.orders.orders.get(call.arguments[0])
+    world, book = call.world, call.seller.orders
+    order = book.orders.get(call.arguments[0])
     if order is None:
         raise SpApiError(404, "NotFound", "The order was not found.", call.arguments[0])
-    _refuse_order_that_cannot_ship(order, request.marketplace_id)
-    package = _package(request.package_detail, call.world.clock.now_ms())
+    package = package_to_take(order, request.marketplace_id, request.package_detail, world.clock.now_ms())
+    return Answer(204, effect=partial(take_package, world, book, order, package))
+
+
+def package_to_take(order: Order, marketplace_id: str, detail: PackageDetail, now_ms: int) -> Package:
+    """The package Amazon would take, by whatever door it comes. Raises SpApiError 400."""
+    _refuse_order_that_cannot_ship(order, marketplace_id)
+    package = _package(detail, now_ms)
     _refuse_wrong_quantities(order, package)
-    world, shown = call.world, PackageShows(call.seller.orders, order, package)
+    return package
 
-    def effect() -> None:
-        order.accepted = {**order.accepted, package.reference_id: package}
-        order.confirmations += 1
-        world.after(world.settings.shipment_delay_s, shown)
 
-    return Answer(204, effect=effect)
+def take_package(world: World, book: OrderBook, order: Order, package: Package) -> None:
+    """The package shows after the shipment delay."""
+    order.accepted = {**order.accepted, package.reference_id: package}
+    order.confirmations += 1
+    world.after(world.settings.shipment_delay_s, PackageShows(book, order, package))
 
 
 def _refuse_unquoted_reference(document: dict[str, Any]) -> None:
@@ -93,6 +109,8 @@ def _refuse_order_that_cannot_ship(order: Order, marketplace_id: str) -> None:
         raise invalid_input("The order is pending; it must not be shipped.")
     if order.status == CANCELLED:
         raise invalid_input("The order is cancelled.")
+    if SHIP_PLUS in order.programs:
+        raise invalid_input("The shipment of a Ship+ order cannot be confirmed; it ships with Amazon's label.")
 
 
 def _package(detail: PackageDetail, now_ms: int) -> Package:
