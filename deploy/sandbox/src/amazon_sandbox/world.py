@@ -2,7 +2,7 @@
 
 import heapq
 from collections import Counter
-from typing import Protocol
+from typing import Any, Protocol
 
 from amazon_sandbox.clock import SECOND_MS, Clock
 from amazon_sandbox.faults import Faults
@@ -26,6 +26,9 @@ class Seller:
         self.marketplace_ids = marketplace_ids
         self.catalogue = Catalogue()
         self.orders = OrderBook()
+
+
+_NOT_OF_THE_WORLD = {"_initial_settings"}
 
 
 class Effect(Protocol):
@@ -56,6 +59,16 @@ class World:
         self._order_numbers = 0
         self._agenda: list[tuple[int, int, Effect]] = []
         self._agenda_entries = 0
+
+    def state(self) -> dict[str, Any]:
+        """Everything of it, as plain data."""
+        return {name: value for name, value in vars(self).items() if name not in _NOT_OF_THE_WORLD}
+
+    def put_back(self, state: dict[str, Any]) -> None:
+        """ValueError when it is the state of another version."""
+        if state.keys() != self.state().keys():
+            raise ValueError("it was taken by another version of the sandbox")
+        vars(self).update(state)
 
     def after(self, delay_s: float, effect: Effect) -> None:
         """`effect` takes place once the sandbox clock has moved on by `delay_s`: eventual consistency."""
