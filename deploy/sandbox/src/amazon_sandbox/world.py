@@ -12,6 +12,7 @@ from amazon_sandbox.marketplaces import MARKETPLACES, REGION_CODES, RegionCode
 from amazon_sandbox.orders.book import OrderBook
 from amazon_sandbox.quotas import Quotas
 from amazon_sandbox.settings import Settings
+from amazon_sandbox.static_cases import StaticCases
 
 
 class Seller:
@@ -28,7 +29,7 @@ class Seller:
         self.orders = OrderBook()
 
 
-_NOT_OF_THE_WORLD = {"_initial_settings"}
+_NOT_OF_THE_WORLD = {"_initial_settings", "static"}
 
 
 class Effect(Protocol):
@@ -40,8 +41,9 @@ class Effect(Protocol):
 class World:
     """Everything lives in this process and one event loop touches it: no locks."""
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, static: StaticCases | None = None) -> None:
         self._initial_settings = settings
+        self.static = static
         self.reset()
 
     def reset(self) -> None:

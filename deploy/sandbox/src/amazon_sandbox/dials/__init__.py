@@ -5,7 +5,7 @@ from starlette.responses import JSONResponse, RedirectResponse, Response
 from starlette.routing import BaseRoute, Route, compile_path
 
 from amazon_sandbox.consent import ConsentPage
-from amazon_sandbox.dials import books, controls, listings, orders, plans, sellers, worlds
+from amazon_sandbox.dials import books, controls, listings, orders, plans, sellers, static, worlds
 from amazon_sandbox.dials.dial import Dial, DialCall, DialError
 from amazon_sandbox.world import World
 
@@ -16,6 +16,7 @@ _DIALS: tuple[Dial, ...] = (
     *controls.DIALS,
     *plans.DIALS,
     *worlds.DIALS,
+    *static.DIALS,
     *books.DIALS,
 )
 
