@@ -9,6 +9,8 @@ from amazon_sandbox.faults import Faults
 from amazon_sandbox.grants import Grants
 from amazon_sandbox.listings.catalogue import Catalogue
 from amazon_sandbox.marketplaces import MARKETPLACES, REGION_CODES, RegionCode
+from amazon_sandbox.notifications.queues import Queues
+from amazon_sandbox.notifications.registry import Registry
 from amazon_sandbox.orders.book import OrderBook
 from amazon_sandbox.quotas import Quotas
 from amazon_sandbox.settings import Settings
@@ -55,6 +57,8 @@ class World:
         self.grants = Grants()
         self.quotas = Quotas()
         self.faults = Faults()
+        self.notifications = Registry()
+        self.queues = Queues()
         self.calls: Counter[tuple[str, int]] = Counter()
         self.token_calls: Counter[str] = Counter()
         self._rate_limits_asked = 0
