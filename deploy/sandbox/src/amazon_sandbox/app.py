@@ -12,15 +12,18 @@ from amazon_sandbox.dials import dial_routes
 from amazon_sandbox.documents import presigned, transfer
 from amazon_sandbox.faults import Fault
 from amazon_sandbox.marketplaces import RegionCode
+from amazon_sandbox.quotas import STATIC, BucketKey
 from amazon_sandbox.sp_api import (
     NO_OPERATION,
     Request,
     authorized_seller,
     perform,
     route,
+    static_caller,
     take_quota,
 )
-from amazon_sandbox.wire import Answer, SpApiError
+from amazon_sandbox.static_cases import StaticOperation
+from amazon_sandbox.wire import Answer, SpApiError, quota_exceeded
 from amazon_sandbox.world import World
 
 _LWA_PATH = b"/auth/o2/token"
@@ -106,6 +109,10 @@ class AmazonApp:
                 body,
                 f"http://{headers.get(b'host', b'').decode('latin-1')}",
             )
+            static = world.static.route(request.method, request.raw_path) if world.static is not None else None
+            if static is not None:
+                operation = static.name
+                return operation, *self._published(static, request)
             routed = route(request)
             operation = routed.operation.name
             seller, client_id = authorized_seller(world, request)
@@ -119,6 +126,19 @@ class AmazonApp:
         if rate_limit is not None and answer.status < 300:
             extra.append((b"x-amzn-ratelimit-limit", rate_limit))
         return operation, answer, fault
+
+    def _published(self, operation: StaticOperation, request: Request) -> tuple[Answer, Fault | None]:
+        """Static mode: Amazon's own answer to a call that holds a token (FACTS 11.4), at its sandbox's pace (3.11)."""
+        world, static = self._world, self._world.static
+        assert static is not None
+        seller_id, client_id = static_caller(world, request)
+        key = BucketKey(client_id, seller_id, request.region, operation.path, STATIC)
+        if world.settings.quotas.enabled and world.quotas.take([key], world.clock.now_ms(), world.settings.quotas):
+            raise quota_exceeded()
+        fault = world.faults.next_for(
+            operation.name, seller_id, request.region, request.query_string, world.clock.now_ms()
+        )
+        return static.answer(operation, request.raw_path, request.query_string, request.body), fault
 
     async def _deliver(
         self, scope: Scope, receive: Receive, send: Send, answer: Answer, extra: list[_Header], fault: Fault | None

@@ -47,7 +47,7 @@ class Grants:
     def redeem_code(self, code: str, app: App, redirect_uri: str | None, now_ms: int) -> Grant | None:
         """The new grant, or None; whatever comes of it, the code is used up (FACTS 2.3.2)."""
         issued = self._codes.pop(code, None)
-        if issued is None or issued.app is not app or now_ms > issued.expires_ms:
+        if issued is None or issued.app != app or now_ms > issued.expires_ms:
             return None
         if redirect_uri is not None and redirect_uri != issued.redirect_uri:
             return None

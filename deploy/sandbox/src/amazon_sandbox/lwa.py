@@ -58,7 +58,7 @@ def token(world: World, parameters: dict[str, str]) -> Answer:
         return _tokens(world, None, grant_type)
     if grant_type == "refresh_token":
         grant = world.grants.by_refresh_token(_required(parameters, "refresh_token"))
-        if grant is None or grant.app is not app:
+        if grant is None or grant.app != app:
             raise OAuthError(
                 "invalid_grant",
                 "The request has an invalid grant parameter : refresh_token. "

@@ -61,6 +61,7 @@ APPLICATION_RATES: dict[str, dict[str, float]] = {
 
 STATIC_PLAN = UsagePlan(5, 15)  # FACTS 3.11: of Amazon's own sandbox, for every operation
 
+STATIC = "static"
 PAIR = "pair"  # what the limit of one seller and app is called among the others
 
 
@@ -106,6 +107,8 @@ class Quotas:
                 and change.region in ("", key.region)
             ):
                 return change.plan
+        if key.limit == STATIC:
+            return STATIC_PLAN
         if key.limit == PAIR:
             return USAGE_PLANS.get(key.operation)
         rate = APPLICATION_RATES.get(key.operation, {}).get(key.limit)

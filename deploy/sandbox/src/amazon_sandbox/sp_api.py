@@ -136,6 +136,14 @@ def authorized_seller(world: World, request: Request) -> tuple[Seller, str]:
     return seller, grant.app.client_id
 
 
+def static_caller(world: World, request: Request) -> tuple[str, str]:
+    """Static mode asks for a token that is good, and not for which operation. Raises SpApiError 403."""
+    token = world.grants.access_token(request.access_token or "")
+    if token is None or token.expires_ms <= world.clock.now_ms() or (token.grant is not None and token.grant.revoked):
+        raise unauthorized("The access token you provided is revoked, malformed, expired or missing.")
+    return (token.grant.selling_partner_id, token.grant.app.client_id) if token.grant is not None else ("", "")
+
+
 def take_quota(world: World, request: Request, operation: str, seller: Seller, client_id: str) -> bytes | None:
     """The rate-limit header of a call that goes through. Raises SpApiError 429."""
     settings = world.settings.quotas

@@ -2,7 +2,7 @@
 
 import heapq
 from collections import Counter
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from amazon_sandbox.clock import SECOND_MS, Clock
 from amazon_sandbox.documents.store import Documents
@@ -16,6 +16,7 @@ from amazon_sandbox.notifications.registry import Registry
 from amazon_sandbox.orders.book import OrderBook
 from amazon_sandbox.quotas import Quotas
 from amazon_sandbox.settings import Settings
+from amazon_sandbox.static_cases import StaticCases
 
 if TYPE_CHECKING:
     from amazon_sandbox.reports.schedules import Schedule
@@ -38,6 +39,9 @@ class Seller:
         self.schedules: dict[str, Schedule] = {}
 
 
+_NOT_OF_THE_WORLD = {"_initial_settings", "static"}
+
+
 class Effect(Protocol):
     """Something that happens later. It is plain data, so that a snapshot can carry it: a Struct or a NamedTuple."""
 
@@ -47,8 +51,9 @@ class Effect(Protocol):
 class World:
     """Everything lives in this process and one event loop touches it: no locks."""
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, static: StaticCases | None = None) -> None:
         self._initial_settings = settings
+        self.static = static
         self.reset()
 
     def reset(self) -> None:
@@ -70,6 +75,16 @@ class World:
         self._agenda: list[tuple[int, int, Effect]] = []
         self._job_numbers = 0
         self._agenda_entries = 0
+
+    def state(self) -> dict[str, Any]:
+        """Everything of it, as plain data."""
+        return {name: value for name, value in vars(self).items() if name not in _NOT_OF_THE_WORLD}
+
+    def put_back(self, state: dict[str, Any]) -> None:
+        """ValueError when it is the state of another version."""
+        if state.keys() != self.state().keys():
+            raise ValueError("it was taken by another version of the sandbox")
+        vars(self).update(state)
 
     def after(self, delay_s: float, effect: Effect) -> None:
         """`effect` takes place once the sandbox clock has moved on by `delay_s`: eventual consistency."""

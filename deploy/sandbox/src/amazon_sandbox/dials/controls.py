@@ -1,4 +1,4 @@
-"""Dials for the behaviour of this Amazon: settings, faults, the clock, and starting afresh."""
+"""Dials for the behaviour of this Amazon: settings, faults, and the clock."""
 
 from typing import Any
 
@@ -81,11 +81,6 @@ def show_clock(call: DialCall) -> dict[str, Any]:
     return {"now": iso(call.world.clock.now_ms()), "effects_outstanding": call.world.effects_outstanding()}
 
 
-def reset_world(call: DialCall) -> dict[str, Any]:
-    call.world.reset()
-    return {"sellers": 0}
-
-
 DIALS = (
     Dial("GET", "/sandbox/settings", "the settings as they are", show_settings),
     Dial(
@@ -109,5 +104,4 @@ DIALS = (
     Dial("DELETE", "/sandbox/faults", "disarm all", disarm_faults),
     Dial("GET", "/sandbox/clock", "what time it is here", show_clock),
     Dial("POST", "/sandbox/clock", 'move it forward: {"advance_s": 120}', advance_clock),
-    Dial("DELETE", "/sandbox/world", "back to the state of the start, settings and clock included", reset_world),
 )

@@ -43,7 +43,7 @@ def seed(call: DialCall) -> dict[str, Any]:
     for position, listing in enumerate(wish.listings):
         if not _is_finite(listing.price) or not _is_finite(listing.minimum_seller_allowed_price):
             raise DialError(f"listings[{position}]: a price is a number")
-        attributes = _attributes(listing, marketplace, known + position)
+        attributes = seeded_attributes(listing, marketplace, known + position)
         issues = attribute_issues(attributes, marketplace)
         if issues or not listing.sku:
             raise DialError(f"listings[{position}]: {issues[0]['message'] if issues else 'sku is not empty'}")
@@ -74,7 +74,7 @@ def _is_finite(price: Decimal | None) -> bool:
     return price is None or price.is_finite()
 
 
-def _attributes(listing: SeededListing, marketplace: Marketplace, number: int) -> Attributes:
+def seeded_attributes(listing: SeededListing, marketplace: Marketplace, number: int) -> Attributes:
     where = {"marketplace_id": marketplace.marketplace_id}
     offer: Instance = {
         **where,

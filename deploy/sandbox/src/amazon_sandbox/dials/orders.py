@@ -9,7 +9,7 @@ from amazon_sandbox.clock import parse_iso
 from amazon_sandbox.dials.dial import Dial, DialCall, DialError
 from amazon_sandbox.listings.attributes import offer_price, value_of
 from amazon_sandbox.listings.documents import asin_of
-from amazon_sandbox.marketplaces import MARKETPLACES, Marketplace
+from amazon_sandbox.marketplaces import MARKETPLACES, Marketplace, RegionCode
 from amazon_sandbox.orders.book import CANCELLED, PENDING, UNSHIPPED, Cancellation, Line, Order
 from amazon_sandbox.orders.documents import SERVICE_LEVELS
 from amazon_sandbox.world import Seller, World
@@ -90,6 +90,11 @@ def place(call: DialCall) -> dict[str, Any]:
     }
 
 
+def new_order_id(region: RegionCode, number: int) -> str:
+    """An odd factor coprime to 10**7 spreads consecutive numbers over all of them: they look random, none repeats."""
+    return f"{_PREFIXES[region]}-{number * 7654321 % 10**7:07d}-{number * 1234567 % 10**7:07d}"
+
+
 def release(call: DialCall) -> dict[str, Any]:
     seller, order = _find(call)
     if not order.is_pending:
@@ -143,11 +148,9 @@ def _order(
     if created_ms > now_ms:
         raise DialError(f"{position}.created_time is not in the future")
     number = world.next_order_number()
-    # An odd factor coprime to 10**7 spreads consecutive numbers over all of them: ids look random and never repeat.
-    order_id = f"{_PREFIXES[seller.region]}-{number * 7654321 % 10**7:07d}-{number * 1234567 % 10**7:07d}"
     return Order(
         number=number,
-        order_id=placed.amazon_order_id or order_id,
+        order_id=placed.amazon_order_id or new_order_id(seller.region, number),
         marketplace_id=marketplace.marketplace_id,
         status=placed.status,
         fulfilled_by=placed.fulfilled_by,

@@ -99,13 +99,14 @@ def is_complete(lines: Iterable[Line], packages: Iterable[Package]) -> bool:
 class _Index:
     """Orders sorted by one of their times. A moved order is entered anew, its old entry is skipped and later swept."""
 
-    def __init__(self, moment_of: Callable[[Order], int]) -> None:
-        self._moment_of = moment_of
+    def __init__(self, moment: str) -> None:
+        self._moment = moment  # the name of the order's field
         self._entries: list[tuple[int, int, Order]] = []
         self._moved = 0
 
     def add(self, orders: Iterable[Order]) -> None:
-        entries = sorted((self._moment_of(order), order.number, order) for order in orders)
+        moment_of = attrgetter(self._moment)
+        entries = sorted((moment_of(order), order.number, order) for order in orders)
         if not self._entries or (entries and entries[0] > self._entries[-1]):
             self._entries.extend(entries)
         else:
@@ -113,10 +114,11 @@ class _Index:
                 insort(self._entries, entry)
 
     def move(self, order: Order) -> None:
-        insort(self._entries, (self._moment_of(order), order.number, order))
+        moment_of = attrgetter(self._moment)
+        insort(self._entries, (moment_of(order), order.number, order))
         self._moved += 1
         if self._moved > len(self._entries) // 2:
-            self._entries = [entry for entry in self._entries if entry[0] == self._moment_of(entry[2])]
+            self._entries = [entry for entry in self._entries if entry[0] == moment_of(entry[2])]
             self._moved = 0
 
     def page(
@@ -126,7 +128,7 @@ class _Index:
 
         With them comes where the next page starts, or None. `wanted` leaves orders out; None wants all.
         """
-        moment_of = self._moment_of
+        moment_of = attrgetter(self._moment)
         found: list[Order] = []
         for position in range(bisect_left(self._entries, start), len(self._entries)):
             moment_ms, number, order = self._entries[position]
@@ -142,8 +144,8 @@ class _Index:
 class OrderBook:
     def __init__(self) -> None:
         self.orders: dict[str, Order] = {}
-        self.by_created = _Index(attrgetter("created_ms"))
-        self.by_updated = _Index(attrgetter("updated_ms"))
+        self.by_created = _Index("created_ms")
+        self.by_updated = _Index("updated_ms")
 
     def add(self, orders: list[Order]) -> None:
         self.orders.update((order.order_id, order) for order in orders)
