@@ -107,7 +107,7 @@ class AmazonApp:
                 scope["query_string"],
                 token.decode("latin-1") if token else None,
                 body,
-                f"http://{headers.get(b'host', b'').decode('latin-1')}",
+                _base_url(scope, headers),
             )
             static = world.static.route(request.method, request.raw_path) if world.static is not None else None
             if static is not None:
@@ -176,6 +176,18 @@ async def _read_body(receive: Receive) -> bytes:
         message = await receive()
         chunks.append(message.get("body", b""))
     return b"".join(chunks)
+
+
+def _base_url(scope: Scope, headers: dict[bytes, bytes]) -> str:
+    """This server as the caller knows it.
+
+    A client that takes every endpoint for https cuts one letter too many off `http://host` for its Host header
+    (python-amazon-sp-api does): the address of the connection stands in.
+    """
+    host, port = scope["server"]
+    told = headers.get(b"host", b"").decode("latin-1")
+    local = f"{host}:{port}"
+    return f"http://{local if told in ('', local[1:], f'ocalhost:{port}') else told}"
 
 
 def _take_effect(answer: Answer) -> None:
