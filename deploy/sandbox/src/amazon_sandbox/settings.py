@@ -21,12 +21,15 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     listing_delay_s: how long an accepted listing write stays invisible to get and search (FACTS 5.6).
     shipment_delay_s: how long a confirmed shipment stays invisible to getOrder and searchOrders (FACTS 8.4.7).
+    check_ship_dates: whether confirmShipment refuses a ship date in the future or before the order (FACTS 8.4.5,
+    which is remembered and not read: so it is off).
     search_lag_s: searchOrders leaves out what changed in the last so many seconds (FACTS 8.2.1).
     """
 
     listing_delay_s: float = 120.0
     shipment_delay_s: float = 180.0
     search_lag_s: float = 120.0
+    check_ship_dates: bool = False
     access_token_ttl_s: int = 3600
     quotas: QuotaSettings = QuotaSettings()
     auto_consent: bool = False

@@ -86,8 +86,8 @@ DIALS = (
     Dial(
         "PUT",
         "/sandbox/settings",
-        'change some: {"listing_delay_s", "shipment_delay_s", "search_lag_s", "access_token_ttl_s", '
-        '"quotas": {"enabled", "scale", "header_share"}, "auto_consent", "redirect_uris": [...]}',
+        'change some: {"listing_delay_s", "shipment_delay_s", "search_lag_s", "check_ship_dates", '
+        '"access_token_ttl_s", "quotas": {"enabled", "scale", "header_share"}, "auto_consent", "redirect_uris": [...]}',
         change_settings,
     ),
     Dial("GET", "/sandbox/faults", "the faults that are armed", show_faults),

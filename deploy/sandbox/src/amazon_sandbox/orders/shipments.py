@@ -6,7 +6,7 @@ import msgspec
 
 from amazon_sandbox.calls import Call
 from amazon_sandbox.clock import parse_iso
-from amazon_sandbox.orders.book import AMAZON, CANCELLED, Order, OrderBook, Package, shipped_quantity
+from amazon_sandbox.orders.book import AMAZON, CANCELLED, UNFULFILLABLE, Order, OrderBook, Package, shipped_quantity
 from amazon_sandbox.orders.carriers import CARRIER_CODES, OTHER
 from amazon_sandbox.wire import Answer, SpApiError, invalid_input
 from amazon_sandbox.world import World
@@ -63,6 +63,8 @@ def confirm_shipment(call: Call) -> Answer:
         raise SpApiError(404, "NotFound", "The order was not found.", call.arguments[0])
     _refuse_order_that_cannot_ship(order, request.marketplace_id)
     package = _package(request.package_detail, call.world.clock.now_ms())
+    if call.world.settings.check_ship_dates and not order.created_ms <= package.ship_ms <= package.created_ms:
+        raise invalid_input("shipDate must not be in the future and not before the order.")  # FACTS 8.4.5
     _refuse_wrong_quantities(order, package)
     world, shown = call.world, PackageShows(call.seller.orders, order, package)
 
@@ -89,10 +91,12 @@ def _refuse_order_that_cannot_ship(order: Order, marketplace_id: str) -> None:
         raise invalid_input("The order was not placed in this marketplace.", marketplace_id)
     if order.fulfilled_by == AMAZON:
         raise invalid_input("The order is fulfilled by Amazon; its shipment cannot be confirmed.")
+    if "FBM_SHIP_PLUS" in order.programs:
+        raise invalid_input("The shipment of a Ship+ order cannot be confirmed.")  # FACTS 8.4.4
     if order.is_pending:
         raise invalid_input("The order is pending; it must not be shipped.")
-    if order.status == CANCELLED:
-        raise invalid_input("The order is cancelled.")
+    if order.status in (CANCELLED, UNFULFILLABLE):
+        raise invalid_input(f"The order is {order.status.lower()}.")
 
 
 def _package(detail: PackageDetail, now_ms: int) -> Package:
