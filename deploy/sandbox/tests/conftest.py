@@ -25,6 +25,8 @@ _MODELS = {
     "/listings/": "listings-items-api-model/listingsItems_2021-08-01.json",
     "/orders/2026-01-01/": "orders-api-model/orders_2026-01-01.json",
     "/orders/v0/": "orders-api-model/ordersV0.json",
+    "/feeds/": "feeds-api-model/feeds_2021-06-30.json",
+    "/reports/": "reports-api-model/reports_2021-06-30.json",
 }
 
 _formats = FormatChecker(formats=())
@@ -117,7 +119,12 @@ def amazon(http: httpx.Client, sandbox_urls: dict[str, str], contract: Contract 
     """An empty world with quotas lifted and nothing delayed: tests dial what they are about."""
     amazon = LocalAmazon(http, sandbox_urls)
     amazon.dial("DELETE", "/sandbox/world")
-    amazon.settings(listing_delay_s=0, shipment_delay_s=0, search_lag_s=0, quotas={"enabled": False})
+    amazon.settings(
+        **dict.fromkeys(("listing_delay_s", "shipment_delay_s", "search_lag_s"), 0),
+        **dict.fromkeys(("feed_queue_s", "feed_processing_s", "report_queue_s", "report_processing_s"), 0),
+        report_cooldown_s=0,
+        quotas={"enabled": False},
+    )
     amazon.check = contract.check if contract is not None else None
     return amazon
 

@@ -30,7 +30,8 @@ def test_every_operation_answers_in_the_shape_of_amazons_model(amazon: LocalAmaz
     wish = {"selling_partner_id": "A1US", "marketplace_id": US}
     amazon.dial("POST", "/sandbox/listings", {**wish, "listings": [listing]})
     order = {"lines": [{"sku": "S", "quantity": 1}], "gift_message": "Canary"}
-    (placed,) = amazon.dial("POST", "/sandbox/orders", {**wish, "orders": [order]})["orders"]
+    orders = [order, {**order, "programs": ["IN_STORE_PICK_UP"]}]
+    placed, for_pickup = amazon.dial("POST", "/sandbox/orders", {**wish, "orders": orders})["orders"]
     detail = {
         "packageReferenceId": "1",
         "carrierCode": "USPS",
@@ -51,12 +52,44 @@ def test_every_operation_answers_in_the_shape_of_amazons_model(amazon: LocalAmaz
     seller.listings_item("PATCH", "S", {"productType": "PRODUCT", "patches": [replace]}, marketplaceIds=US)
     seller.listings_item("PUT", "T", {"productType": "PRODUCT", "attributes": attributes}, marketplaceIds=US)
     seller.listings_item("DELETE", "S", marketplaceIds=US)
+    seller.update_shipment_status(
+        for_pickup["amazon_order_id"], {"marketplaceId": US, "shipmentStatus": "ReadyForPickup"}
+    )
     seller.confirm_shipment(placed["amazon_order_id"], {"marketplaceId": US, "packageDetail": detail})
     seller.order(placed["amazon_order_id"], includedData=everything)
     seller.search_orders(lastUpdatedAfter="2020-01-01T00:00:00Z", includedData=everything)
+    hold_feeds(amazon, seller)
+    hold_reports(amazon, seller)
     counted = amazon.dial("GET", "/sandbox/books/calls")["calls"]
     assert {operation.name for operation in OPERATIONS} <= set(counted)
     assert held == {"GET", "PUT", "PATCH", "DELETE", "POST"}
+
+
+def hold_feeds(amazon: LocalAmazon, seller: SellingPartner) -> None:
+    """Each feed operation, answered with success."""
+    feed_id = seller.submit_feed("POST_PRODUCT_DATA", b"", US)
+    seller.feed(feed_id)
+    amazon.dial("POST", "/sandbox/feeds/next", {"selling_partner_id": "A1US", "stick": "IN_QUEUE"})
+    waiting = seller.submit_feed("JSON_LISTINGS_FEED", b"{}", US)
+    seller.feeds("DELETE", f"feeds/{waiting}")
+    seller.feeds("GET", feedTypes="POST_PRODUCT_DATA,JSON_LISTINGS_FEED", pageSize="1")
+    seller.feed_result(seller.submit_feed("JSON_LISTINGS_FEED", b"{}", US))
+
+
+def hold_reports(amazon: LocalAmazon, seller: SellingPartner) -> None:
+    """Each report operation, answered with success."""
+    report = seller.request_report("GET_MERCHANT_LISTINGS_ALL_DATA", US, dataStartTime="2026-01-01T00:00:00Z")
+    seller.report_content(report)
+    amazon.dial("POST", "/sandbox/reports/next", {"selling_partner_id": "A1US", "stick": "IN_QUEUE"})
+    waiting = seller.request_report("GET_MERCHANT_LISTINGS_ALL_DATA", US)
+    seller.reports("DELETE", f"reports/{waiting['reportId']}")
+    kinds = "GET_MERCHANT_LISTINGS_ALL_DATA"
+    seller.reports("GET", reportTypes=kinds, pageSize="1")
+    wish = {"reportType": kinds, "marketplaceIds": [US], "period": "P1D"}
+    schedule = seller.reports("POST", "schedules", wish).json()["reportScheduleId"]
+    seller.reports("GET", f"schedules/{schedule}")
+    seller.reports("GET", "schedules", reportTypes=kinds)
+    seller.reports("DELETE", f"schedules/{schedule}")
 
 
 _JSON = st.recursive(

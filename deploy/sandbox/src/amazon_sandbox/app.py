@@ -9,6 +9,7 @@ from starlette.types import Receive, Scope, Send
 from amazon_sandbox import lwa
 from amazon_sandbox.connections import abort_connection, close_connection
 from amazon_sandbox.dials import dial_routes
+from amazon_sandbox.documents import presigned, transfer
 from amazon_sandbox.faults import Fault
 from amazon_sandbox.marketplaces import RegionCode
 from amazon_sandbox.quotas import STATIC, BucketKey
@@ -27,6 +28,7 @@ from amazon_sandbox.world import World
 
 _LWA_PATH = b"/auth/o2/token"
 _PAGES = (b"/sandbox", b"/apps/")
+_DOCUMENTS = presigned.PATH.encode()
 
 _Header = tuple[bytes, bytes]
 
@@ -51,6 +53,8 @@ class AmazonApp:
         extra: list[_Header] = [(b"x-amzn-requestid", request_id)]
         if raw_path == _LWA_PATH and scope["method"] == "POST":
             operation, answer, fault = self._token(body, headers)
+        elif raw_path.startswith(_DOCUMENTS):
+            operation, answer, fault = await self._document(scope, headers, body)
         else:
             operation, answer, fault = self._sp_api(scope, headers, body, extra)
         if fault is None or fault.lets_effect_happen:
@@ -74,6 +78,19 @@ class AmazonApp:
         except lwa.OAuthError as error:
             return lwa.OPERATION, error.answer(), None
 
+    async def _document(
+        self, scope: Scope, headers: dict[bytes, bytes], body: bytes
+    ) -> tuple[str, Answer, Fault | None]:
+        wish = transfer.transfer_of(
+            scope["method"], scope["raw_path"], scope["query_string"], headers.get(b"content-type", b""), body
+        )
+        world = self._world
+        region = self._regions.get(scope["server"][1], "")
+        fault = world.faults.next_for(
+            wish.operation, transfer.owner_of(world, wish), region, scope["query_string"], world.clock.now_ms()
+        )
+        return wish.operation, await transfer.perform(world, wish), fault
+
     def _sp_api(
         self, scope: Scope, headers: dict[bytes, bytes], body: bytes, extra: list[_Header]
     ) -> tuple[str, Answer, Fault | None]:
@@ -90,6 +107,7 @@ class AmazonApp:
                 scope["query_string"],
                 token.decode("latin-1") if token else None,
                 body,
+                f"http://{headers.get(b'host', b'').decode('latin-1')}",
             )
             static = world.static.route(request.method, request.raw_path) if world.static is not None else None
             if static is not None:

@@ -22,6 +22,22 @@ USAGE_PLANS: dict[str, UsagePlan] = {
     "patchListingsItem": UsagePlan(5, 5),
     "deleteListingsItem": UsagePlan(5, 5),
     "searchListingsItems": UsagePlan(5, 5),
+    "updateShipmentStatus": UsagePlan(5, 15),
+    "createFeedDocument": UsagePlan(0.5, 15),
+    "createFeed": UsagePlan(0.0083, 15),
+    "getFeed": UsagePlan(2, 15),
+    "cancelFeed": UsagePlan(2, 15),
+    "getFeeds": UsagePlan(0.0222, 10),
+    "getFeedDocument": UsagePlan(0.0222, 10),
+    "createReport": UsagePlan(0.0167, 15),
+    "getReport": UsagePlan(2, 15),
+    "getReports": UsagePlan(0.0222, 10),
+    "cancelReport": UsagePlan(0.0222, 10),
+    "getReportDocument": UsagePlan(0.0167, 15),
+    "createReportSchedule": UsagePlan(0.0222, 10),
+    "getReportSchedule": UsagePlan(0.0222, 10),
+    "getReportSchedules": UsagePlan(0.0222, 10),
+    "cancelReportSchedule": UsagePlan(0.0222, 10),
 }
 
 APPLICATION = "application"

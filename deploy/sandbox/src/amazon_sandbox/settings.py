@@ -24,12 +24,22 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     check_ship_dates: whether confirmShipment refuses a ship date in the future or before the order (FACTS 8.4.5,
     which is remembered and not read: so it is off).
     search_lag_s: searchOrders leaves out what changed in the last so many seconds (FACTS 8.2.1).
+    feed_queue_s, feed_processing_s: how long a feed is IN_QUEUE at least, and then IN_PROGRESS (FACTS 6.3).
+    report_queue_s, report_processing_s: the same for a report.
+    report_cooldown_s: a report asked for again within that time of the last DONE one is CANCELLED (PAINS 16).
+    gzip_documents: results of feeds and reports are compressed, with compressionAlgorithm GZIP.
     """
 
     listing_delay_s: float = 120.0
     shipment_delay_s: float = 180.0
     search_lag_s: float = 120.0
     check_ship_dates: bool = False
+    feed_queue_s: float = 15.0
+    feed_processing_s: float = 60.0
+    report_queue_s: float = 10.0
+    report_processing_s: float = 30.0
+    report_cooldown_s: float = 900.0
+    gzip_documents: bool = True
     access_token_ttl_s: int = 3600
     quotas: QuotaSettings = QuotaSettings()
     auto_consent: bool = False
@@ -38,7 +48,7 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 def problem_with(settings: Settings) -> str | None:
     """Why these settings make no sense, or None."""
-    delays = (settings.listing_delay_s, settings.shipment_delay_s, settings.search_lag_s)
+    delays = [value for name, value in msgspec.structs.asdict(settings).items() if isinstance(value, float)]
     if not all(0 <= delay <= _LONGEST_DELAY_S for delay in delays):
         return f"delays are seconds, 0 to {_LONGEST_DELAY_S}"
     if not 1 <= settings.access_token_ttl_s <= _LONGEST_DELAY_S:

@@ -6,12 +6,13 @@ from urllib.parse import parse_qs, unquote_to_bytes
 
 from amazon_sandbox import sellers
 from amazon_sandbox.calls import Call
+from amazon_sandbox.feeds import operations as feed_operations
 from amazon_sandbox.listings import operations as listings_operations
 from amazon_sandbox.listings import search as listings_search
 from amazon_sandbox.listings.attributes import OFFER_ATTRIBUTES, RELATIONSHIP_ATTRIBUTES
 from amazon_sandbox.listings.patches import named_attributes
 from amazon_sandbox.marketplaces import RegionCode
-from amazon_sandbox.orders import reading, shipments
+from amazon_sandbox.orders import pickup, reading, shipments
 from amazon_sandbox.quotas import (
     APPLICATION,
     APPLICATION_RATES,
@@ -22,6 +23,8 @@ from amazon_sandbox.quotas import (
     BucketKey,
     rate_limit_header,
 )
+from amazon_sandbox.reports import operations as report_operations
+from amazon_sandbox.reports import schedules
 from amazon_sandbox.wire import Answer, SpApiError, invalid_input, quota_exceeded, unauthorized
 from amazon_sandbox.world import Seller, World
 
@@ -54,6 +57,22 @@ OPERATIONS = (
     Operation("searchOrders", "GET", "orders/2026-01-01/orders", reading.search_orders),
     Operation("getOrder", "GET", "orders/2026-01-01/orders/*", reading.get_order),
     Operation("confirmShipment", "POST", "orders/v0/orders/*/shipmentConfirmation", shipments.confirm_shipment),
+    Operation("updateShipmentStatus", "POST", "orders/v0/orders/*/shipment", pickup.update_shipment_status),
+    Operation("createFeedDocument", "POST", "feeds/2021-06-30/documents", feed_operations.create_feed_document),
+    Operation("getFeedDocument", "GET", "feeds/2021-06-30/documents/*", feed_operations.get_feed_document),
+    Operation("createFeed", "POST", "feeds/2021-06-30/feeds", feed_operations.create_feed),
+    Operation("getFeeds", "GET", "feeds/2021-06-30/feeds", feed_operations.get_feeds),
+    Operation("getFeed", "GET", "feeds/2021-06-30/feeds/*", feed_operations.get_feed),
+    Operation("cancelFeed", "DELETE", "feeds/2021-06-30/feeds/*", feed_operations.cancel_feed),
+    Operation("createReport", "POST", "reports/2021-06-30/reports", report_operations.create_report),
+    Operation("getReports", "GET", "reports/2021-06-30/reports", report_operations.get_reports),
+    Operation("getReport", "GET", "reports/2021-06-30/reports/*", report_operations.get_report),
+    Operation("cancelReport", "DELETE", "reports/2021-06-30/reports/*", report_operations.cancel_report),
+    Operation("getReportDocument", "GET", "reports/2021-06-30/documents/*", report_operations.get_report_document),
+    Operation("createReportSchedule", "POST", "reports/2021-06-30/schedules", schedules.create_report_schedule),
+    Operation("getReportSchedules", "GET", "reports/2021-06-30/schedules", schedules.get_report_schedules),
+    Operation("getReportSchedule", "GET", "reports/2021-06-30/schedules/*", schedules.get_report_schedule),
+    Operation("cancelReportSchedule", "DELETE", "reports/2021-06-30/schedules/*", schedules.cancel_report_schedule),
 )
 
 _ROUTES = {(operation.method, tuple(operation.path.encode().split(b"/"))): operation for operation in OPERATIONS}
@@ -72,6 +91,7 @@ class Request(NamedTuple):
     query_string: bytes
     access_token: str | None
     body: bytes
+    base_url: str  # as the caller knows this server: presigned URLs begin with it
 
 
 class Routed(NamedTuple):
@@ -167,7 +187,7 @@ def perform(world: World, routed: Routed, seller: Seller, request: Request) -> A
     """The handler's answer, refusals included."""
     try:
         query = parse_qs(request.query_string.decode("ascii"), keep_blank_values=True, errors="strict")
-        call = Call(world, seller, routed.arguments, query, request.body)
+        call = Call(world, seller, routed.arguments, query, request.body, request.base_url)
         return routed.operation.handler(call)
     except SpApiError as error:
         return error.answer()

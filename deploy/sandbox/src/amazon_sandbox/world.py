@@ -2,11 +2,13 @@
 
 import heapq
 from collections import Counter
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from amazon_sandbox.clock import SECOND_MS, Clock
+from amazon_sandbox.documents.store import Documents
 from amazon_sandbox.faults import Faults
 from amazon_sandbox.grants import Grants
+from amazon_sandbox.jobs.book import JobBook
 from amazon_sandbox.listings.catalogue import Catalogue
 from amazon_sandbox.marketplaces import MARKETPLACES, REGION_CODES, RegionCode
 from amazon_sandbox.notifications.queues import Queues
@@ -15,6 +17,9 @@ from amazon_sandbox.orders.book import OrderBook
 from amazon_sandbox.quotas import Quotas
 from amazon_sandbox.settings import Settings
 from amazon_sandbox.static_cases import StaticCases
+
+if TYPE_CHECKING:
+    from amazon_sandbox.reports.schedules import Schedule
 
 
 class Seller:
@@ -29,6 +34,9 @@ class Seller:
         self.marketplace_ids = marketplace_ids
         self.catalogue = Catalogue()
         self.orders = OrderBook()
+        self.feeds = JobBook()
+        self.reports = JobBook()
+        self.schedules: dict[str, Schedule] = {}
 
 
 _NOT_OF_THE_WORLD = {"_initial_settings", "static"}
@@ -59,11 +67,13 @@ class World:
         self.faults = Faults()
         self.notifications = Registry()
         self.queues = Queues()
+        self.documents = Documents()
         self.calls: Counter[tuple[str, int]] = Counter()
         self.token_calls: Counter[str] = Counter()
         self._rate_limits_asked = 0
         self._order_numbers = 0
         self._agenda: list[tuple[int, int, Effect]] = []
+        self._job_numbers = 0
         self._agenda_entries = 0
 
     def state(self) -> dict[str, Any]:
@@ -81,8 +91,11 @@ class World:
         if delay_s == 0:
             effect.take_place(self)
             return
+        self.at(self.clock.now_ms() + round(delay_s * SECOND_MS), effect)
+
+    def at(self, due_ms: int, effect: Effect) -> None:
+        """`effect` takes place at this moment of the sandbox clock; what is due already, before the next request."""
         self._agenda_entries += 1
-        due_ms = self.clock.now_ms() + round(delay_s * SECOND_MS)
         heapq.heappush(self._agenda, (due_ms, self._agenda_entries, effect))
 
     def settle(self) -> None:
@@ -102,6 +115,11 @@ class World:
     def next_order_number(self) -> int:
         self._order_numbers += 1
         return self._order_numbers
+
+    def next_job_number(self) -> int:
+        """Feeds, reports and schedules are numbered in one row."""
+        self._job_numbers += 1
+        return self._job_numbers
 
     def sellers_of(self, region: RegionCode) -> list[Seller]:
         return [seller for seller in self.sellers.values() if seller.region == region]

@@ -5,7 +5,7 @@ from starlette.responses import JSONResponse, RedirectResponse, Response
 from starlette.routing import BaseRoute, Route, compile_path
 
 from amazon_sandbox.consent import ConsentPage
-from amazon_sandbox.dials import books, controls, listings, orders, plans, sellers, static, worlds
+from amazon_sandbox.dials import books, controls, feeds, listings, orders, plans, sellers, static, worlds
 from amazon_sandbox.dials.dial import Dial, DialCall, DialError
 from amazon_sandbox.world import World
 
@@ -13,6 +13,7 @@ _DIALS: tuple[Dial, ...] = (
     *sellers.DIALS,
     *listings.DIALS,
     *orders.DIALS,
+    *feeds.DIALS,
     *controls.DIALS,
     *plans.DIALS,
     *worlds.DIALS,

@@ -7,6 +7,7 @@ import msgspec
 from amazon_sandbox import faults, lwa, settings
 from amazon_sandbox.clock import iso
 from amazon_sandbox.dials.dial import Dial, DialCall, DialError
+from amazon_sandbox.documents import transfer
 from amazon_sandbox.sp_api import OPERATIONS
 from amazon_sandbox.wire import decode
 
@@ -43,9 +44,8 @@ def show_settings(call: DialCall) -> Any:
 
 def arm_fault(call: DialCall) -> dict[str, Any]:
     fault = call.read(faults.Fault)
-    problem = faults.problem_with(
-        fault, [lwa.OPERATION, faults.ANY_OPERATION, *(operation.name for operation in OPERATIONS)]
-    )
+    operations = (operation.name for operation in OPERATIONS)
+    problem = faults.problem_with(fault, [lwa.OPERATION, faults.ANY_OPERATION, *operations, *transfer.OPERATIONS])
     if problem is not None:
         raise DialError(problem)
     call.world.faults.arm(fault, call.world.clock.now_ms())
@@ -87,14 +87,16 @@ DIALS = (
         "PUT",
         "/sandbox/settings",
         'change some: {"listing_delay_s", "shipment_delay_s", "search_lag_s", "check_ship_dates", '
-        '"access_token_ttl_s", "quotas": {"enabled", "scale", "header_share"}, "auto_consent", "redirect_uris": [...]}',
+        '"feed_queue_s", "feed_processing_s", '
+        '"report_queue_s", "report_processing_s", "report_cooldown_s", "gzip_documents", "access_token_ttl_s", '
+        '"quotas": {"enabled", "scale", "header_share"}, "auto_consent", "redirect_uris": [...]}',
         change_settings,
     ),
     Dial("GET", "/sandbox/faults", "the faults that are armed", show_faults),
     Dial(
         "POST",
         "/sandbox/faults",
-        'arm one: {"operation" (an SP-API operation, "token", or "*"), '
+        'arm one: {"operation" (an SP-API operation, "token", "uploadDocument", "downloadDocument", or "*"), '
         f'"kind"? ({", ".join(faults.KINDS)}), "status"?, '
         '"count"? (1), "probability"?, "seed"?, "for_s"? (of the sandbox clock), "seconds"? (of slow and timeout), '
         '"selling_partner_id"?, "region"?, "query"? ({"includedData": "FULFILLMENT"}), "after_effect"?}',

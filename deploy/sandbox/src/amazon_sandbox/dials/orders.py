@@ -212,7 +212,7 @@ def _order(
         gift_message=placed.gift_message,
         programs=tuple(placed.programs),
         replaces=placed.replaces,
-        seller_order_id=placed.seller_order_id,
+        merchant_order_id=placed.seller_order_id,
         buyer_company_name=placed.buyer_company_name,
         purchase_order_number=placed.purchase_order_number,
         gift_wrap_level=placed.gift_wrap_level,

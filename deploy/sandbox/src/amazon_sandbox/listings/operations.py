@@ -1,10 +1,8 @@
 """get, put, patch and delete of one listings item (FACTS 5.1 to 5.4)."""
 
 from functools import partial
-from typing import Any, TypeVar
+from typing import Any
 from uuid import uuid4
-
-import msgspec
 
 from amazon_sandbox.calls import Call
 from amazon_sandbox.listings.attributes import Attributes
@@ -24,8 +22,6 @@ from amazon_sandbox.listings.submissions import (
 from amazon_sandbox.marketplaces import Marketplace
 from amazon_sandbox.wire import Answer, SpApiError, invalid_input, json_answer, unauthorized
 
-_Shape = TypeVar("_Shape")
-
 
 def get_listings_item(call: Call) -> Answer:
     sku = sku_of(call)
@@ -41,13 +37,13 @@ def get_listings_item(call: Call) -> Answer:
 
 def put_listings_item(call: Call) -> Answer:
     submission = _Submission(call)
-    outcome = put_outcome(submission.held, _read(call, PutRequest), submission.marketplace)
+    outcome = put_outcome(submission.held, call.read(PutRequest), submission.marketplace)
     return submission.answer("putListingsItem", outcome)
 
 
 def patch_listings_item(call: Call) -> Answer:
     submission = _Submission(call)
-    outcome = patch_outcome(submission.held, submission.sku, _read(call, PatchRequest), submission.marketplace)
+    outcome = patch_outcome(submission.held, submission.sku, call.read(PatchRequest), submission.marketplace)
     return submission.answer("patchListingsItem", outcome)
 
 
@@ -107,10 +103,3 @@ class _Submission:
                 and isinstance(instance.get("value"), str)
             ]
         return document
-
-
-def _read(call: Call, shape: type[_Shape]) -> _Shape:
-    try:
-        return msgspec.convert(call.document(), shape)
-    except msgspec.ValidationError as error:
-        raise invalid_input("Request body does not have the expected shape.", str(error)) from error

@@ -18,8 +18,20 @@ CANCELLED = "CANCELLED"
 UNFULFILLABLE = "UNFULFILLABLE"
 STATUSES = ("PENDING_AVAILABILITY", PENDING, UNSHIPPED, PARTIALLY_SHIPPED, SHIPPED, CANCELLED, UNFULFILLABLE)
 
+# Some of the programs an order can belong to (FACTS 8.2.7).
+SHIP_PLUS = "FBM_SHIP_PLUS"
+IN_STORE_PICK_UP = "IN_STORE_PICK_UP"
+
 MERCHANT = "MERCHANT"
 AMAZON = "AMAZON"
+
+
+class Cancellation(msgspec.Struct, frozen=True):
+    """The buyer's wish, or the fact (FACTS 8.2.9)."""
+
+    by: str
+    reason: str
+    executed: bool
 
 
 class Charges(msgspec.Struct, frozen=True, gc=False):
@@ -36,7 +48,10 @@ class Charges(msgspec.Struct, frozen=True, gc=False):
 
 
 class Line(msgspec.Struct, frozen=True, gc=False):
-    """One order item; `unit_price` is for one unit, in the marketplace's currency (FACTS 8.2.6)."""
+    """One order item; `unit_price` is for one unit, in the marketplace's currency (FACTS 8.2.6).
+
+    `quantity` is what is still ordered: units the merchant cancelled are taken off, `cancellation` says why.
+    """
 
     order_item_id: str
     sku: str
@@ -44,6 +59,7 @@ class Line(msgspec.Struct, frozen=True, gc=False):
     title: str
     quantity: int
     unit_price: Decimal
+    cancellation: Cancellation | None = None
     charges: Charges | None = None
     programs: tuple[str, ...] = ()
     customized_url: str | None = None
@@ -67,14 +83,6 @@ class Package(msgspec.Struct, frozen=True):
     status: str = "SHIPPED"
 
 
-class Cancellation(msgspec.Struct, frozen=True):
-    """The buyer's wish, or the fact (FACTS 8.2.9)."""
-
-    by: str
-    reason: str
-    executed: bool
-
-
 class Order(msgspec.Struct, eq=False):
     """`accepted` are the packages Amazon took, `packages` those that show; status follows what shows."""
 
@@ -89,13 +97,14 @@ class Order(msgspec.Struct, eq=False):
     lines: tuple[Line, ...]
     address: dict[str, str] | None = None
     gift_message: str | None = None
+    programs: tuple[str, ...] = ()
+    merchant_order_id: str | None = None  # the seller's own, by acknowledgement
+    pickup_status: str | None = None
     cancellation: Cancellation | None = None
     accepted: dict[str, Package] = {}
     packages: dict[str, Package] = {}
     confirmations: int = 0
-    programs: tuple[str, ...] = ()
     replaces: str | None = None  # the order id this one replaces, at no charge
-    seller_order_id: str | None = None
     buyer_company_name: str | None = None
     purchase_order_number: str | None = None
     gift_wrap_level: str | None = None
@@ -120,6 +129,12 @@ def is_served(order: Order, now_ms: int) -> bool:
     """Whether Amazon still shows an order of this age."""
     oldest_ms = _START_OF_2016_MS if order.marketplace_id in _SINCE_2016 else now_ms - OLDEST_SERVED_MS
     return order.created_ms >= oldest_ms
+
+
+def is_complete(lines: Iterable[Line], packages: Iterable[Package]) -> bool:
+    """Whether these packages hold everything that is still ordered."""
+    shipped = list(packages)
+    return all(shipped_quantity(shipped, line.order_item_id) >= line.quantity for line in lines)
 
 
 class _Index:
@@ -204,5 +219,5 @@ class OrderBook:
         if order.status == CANCELLED:
             return
         packages = {**order.packages, package.reference_id: package}
-        complete = all(shipped_quantity(packages.values(), line.order_item_id) >= line.quantity for line in order.lines)
-        self.change(order, now_ms, packages=packages, status=SHIPPED if complete else PARTIALLY_SHIPPED)
+        status = SHIPPED if is_complete(order.lines, packages.values()) else PARTIALLY_SHIPPED
+        self.change(order, now_ms, packages=packages, status=status)

@@ -89,8 +89,8 @@ def _document(order: Order, included: int) -> dict[str, Any]:
     }
     if order.programs:
         document["programs"] = order.programs
-    if order.seller_order_id is not None:
-        document["orderAliases"] = [{"aliasId": order.seller_order_id, "aliasType": "SELLER_ORDER_ID"}]
+    if order.merchant_order_id is not None:
+        document["orderAliases"] = [{"aliasId": order.merchant_order_id, "aliasType": "SELLER_ORDER_ID"}]
     if order.replaces is not None:
         document["associatedOrders"] = [{"orderId": order.replaces, "associationType": "REPLACEMENT_ORIGINAL_ID"}]
     if included & _BIT["BUYER"] and settled:
@@ -158,8 +158,8 @@ def _item(order: Order, line: Line, marketplace: Marketplace, included: int, set
             given = {name: value for name, value in gift.items() if value is not None}
             fulfillment["packing"] = {"giftOption": given}
         item["fulfillment"] = fulfillment
-    if included & _BIT["CANCELLATION"] and order.cancellation is not None:
-        cancellation = order.cancellation
+    cancellation = line.cancellation or order.cancellation
+    if included & _BIT["CANCELLATION"] and cancellation is not None:
         item["cancellation"] = (
             {"cancellationExecution": {"cancelledBy": cancellation.by, "cancelReason": cancellation.reason}}
             if cancellation.executed

@@ -1,12 +1,22 @@
 """Orders v0 confirmShipment: what Amazon refuses, and what becomes of what it takes (FACTS 8.4)."""
 
+from functools import partial
 from typing import Annotated, Any, NamedTuple
 
 import msgspec
 
 from amazon_sandbox.calls import Call
 from amazon_sandbox.clock import parse_iso
-from amazon_sandbox.orders.book import AMAZON, CANCELLED, UNFULFILLABLE, Order, OrderBook, Package, shipped_quantity
+from amazon_sandbox.orders.book import (
+    AMAZON,
+    CANCELLED,
+    SHIP_PLUS,
+    UNFULFILLABLE,
+    Order,
+    OrderBook,
+    Package,
+    shipped_quantity,
+)
 from amazon_sandbox.orders.carriers import CARRIER_CODES, OTHER
 from amazon_sandbox.wire import Answer, SpApiError, invalid_input
 from amazon_sandbox.world import World
@@ -58,22 +68,30 @@ def confirm_shipment(call: Call) -> Answer:
         request = msgspec.convert(document, ConfirmShipmentRequest)
     except msgspec.ValidationError as error:
         raise invalid_input("Request has missing or has fields with invalid type", str(error)) from error
-    order = call.seller.orders.orders.get(call.arguments[0])
+    world, book = call.world, call.seller.orders
+    order = book.orders.get(call.arguments[0])
     if order is None:
         raise SpApiError(404, "NotFound", "The order was not found.", call.arguments[0])
-    _refuse_order_that_cannot_ship(order, request.marketplace_id)
-    package = _package(request.package_detail, call.world.clock.now_ms())
-    if call.world.settings.check_ship_dates and not order.created_ms <= package.ship_ms <= package.created_ms:
+    now_ms = world.clock.now_ms()
+    package = package_to_take(order, request.marketplace_id, request.package_detail, now_ms)
+    if world.settings.check_ship_dates and not order.created_ms <= package.ship_ms <= now_ms:
         raise invalid_input("shipDate must not be in the future and not before the order.")  # FACTS 8.4.5
+    return Answer(204, effect=partial(take_package, world, book, order, package))
+
+
+def package_to_take(order: Order, marketplace_id: str, detail: PackageDetail, now_ms: int) -> Package:
+    """The package Amazon would take, by whatever door it comes. Raises SpApiError 400."""
+    _refuse_order_that_cannot_ship(order, marketplace_id)
+    package = _package(detail, now_ms)
     _refuse_wrong_quantities(order, package)
-    world, shown = call.world, PackageShows(call.seller.orders, order, package)
+    return package
 
-    def effect() -> None:
-        order.accepted = {**order.accepted, package.reference_id: package}
-        order.confirmations += 1
-        world.after(world.settings.shipment_delay_s, shown)
 
-    return Answer(204, effect=effect)
+def take_package(world: World, book: OrderBook, order: Order, package: Package) -> None:
+    """The package shows after the shipment delay."""
+    order.accepted = {**order.accepted, package.reference_id: package}
+    order.confirmations += 1
+    world.after(world.settings.shipment_delay_s, PackageShows(book, order, package))
 
 
 def _refuse_unquoted_reference(document: dict[str, Any]) -> None:
@@ -91,7 +109,7 @@ def _refuse_order_that_cannot_ship(order: Order, marketplace_id: str) -> None:
         raise invalid_input("The order was not placed in this marketplace.", marketplace_id)
     if order.fulfilled_by == AMAZON:
         raise invalid_input("The order is fulfilled by Amazon; its shipment cannot be confirmed.")
-    if "FBM_SHIP_PLUS" in order.programs:
+    if SHIP_PLUS in order.programs:
         raise invalid_input("The shipment of a Ship+ order cannot be confirmed.")  # FACTS 8.4.4
     if order.is_pending:
         raise invalid_input("The order is pending; it must not be shipped.")
