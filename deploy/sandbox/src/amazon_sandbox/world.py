@@ -4,6 +4,7 @@ import heapq
 from collections import Counter
 from typing import TYPE_CHECKING, Any, Protocol
 
+from amazon_sandbox.apps import registrations
 from amazon_sandbox.clock import SECOND_MS, Clock
 from amazon_sandbox.documents.store import Documents
 from amazon_sandbox.faults import Faults
@@ -62,6 +63,7 @@ class World:
         self.clock = Clock()
         self.sellers: dict[tuple[RegionCode, str], Seller] = {}
         self.signed_in: dict[RegionCode, str] = {}
+        self.registrations = registrations()
         self.grants = Grants()
         self.quotas = Quotas()
         self.faults = Faults()

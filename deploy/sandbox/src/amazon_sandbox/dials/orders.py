@@ -10,10 +10,26 @@ from amazon_sandbox.dials.dial import Dial, DialCall, DialError
 from amazon_sandbox.listings.attributes import offer_price, value_of
 from amazon_sandbox.listings.documents import asin_of
 from amazon_sandbox.marketplaces import MARKETPLACES, Marketplace, RegionCode
-from amazon_sandbox.orders.book import CANCELLED, PENDING, UNSHIPPED, Cancellation, Charges, Line, Order
+from amazon_sandbox.orders.book import (
+    CANCELLED,
+    IN_STORE_PICK_UP,
+    PENDING,
+    UNSHIPPED,
+    Cancellation,
+    Charges,
+    Line,
+    Order,
+    Regulation,
+)
 from amazon_sandbox.orders.documents import SERVICE_LEVELS
 from amazon_sandbox.world import Seller, World
 
+_REGULATION = Regulation(
+    fields=({"FieldId": "pet_name", "FieldLabel": "Name", "FieldType": "Text", "FieldValue": "Canary Rex"},),
+    rejection_reasons=(
+        {"RejectionReasonId": "unsuitable", "RejectionReasonDescription": "The medicine does not suit this animal."},
+    ),
+)
 _PREFIXES = {"NA": "113", "EU": "026", "FE": "250"}
 
 
@@ -66,6 +82,8 @@ class PlacedOrder(msgspec.Struct, forbid_unknown_fields=True, gc=False):
     buyer_company_name: str | None = None
     purchase_order_number: str | None = None
     search_delay_s: Annotated[float, msgspec.Meta(ge=0, le=FOREVER_S)] | None = None
+    in_store_pickup: bool = False
+    regulated: bool = False
 
 
 class Placement(msgspec.Struct, forbid_unknown_fields=True):
@@ -210,13 +228,14 @@ def _order(
         ),
         address=msgspec.to_builtins(placed.recipient) if placed.recipient is not None else None,
         gift_message=placed.gift_message,
-        programs=tuple(placed.programs),
+        programs=(*placed.programs, *((IN_STORE_PICK_UP,) if placed.in_store_pickup else ())),
         replaces=placed.replaces,
         merchant_order_id=placed.seller_order_id,
         buyer_company_name=placed.buyer_company_name,
         purchase_order_number=placed.purchase_order_number,
         gift_wrap_level=placed.gift_wrap_level,
         searchable_ms=now_ms + round(placed.search_delay_s * SECOND_MS) if placed.search_delay_s is not None else 0,
+        regulation=_REGULATION if placed.regulated else None,
     )
 
 
@@ -263,7 +282,8 @@ DIALS = (
         '"amazon_order_id"?, "status"? (UNSHIPPED, PENDING, PENDING_AVAILABILITY or UNFULFILLABLE), '
         '"fulfilled_by"? (MERCHANT or AMAZON), "service_level"? (STANDARD), "created_time"?, '
         '"recipient"? (CustomerAddress), "gift_message"?, "gift_wrap_level"?, "programs"?, "replaces"? (an order id), '
-        '"seller_order_id"?, "buyer_company_name"?, "purchase_order_number"?, "search_delay_s"?}]}',
+        '"seller_order_id"?, "buyer_company_name"?, "purchase_order_number"?, "search_delay_s"?, '
+        '"in_store_pickup"?, "regulated"?}]}',
         place,
     ),
     Dial(

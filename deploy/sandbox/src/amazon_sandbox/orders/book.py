@@ -83,6 +83,18 @@ class Package(msgspec.Struct, frozen=True):
     status: str = "SHIPPED"
 
 
+class Regulation(msgspec.Struct, frozen=True):
+    """What the seller has to verify before a regulated order may ship."""
+
+    fields: tuple[dict[str, str], ...] = ()
+    rejection_reasons: tuple[dict[str, str], ...] = ()
+    requires_dosage_label: bool = False
+    status: str = "Pending"
+    rejection_reason_id: str | None = None
+    reviewer_id: str | None = None
+    reviewed_ms: int | None = None
+
+
 class Order(msgspec.Struct, eq=False):
     """`accepted` are the packages Amazon took, `packages` those that show; status follows what shows."""
 
@@ -99,7 +111,6 @@ class Order(msgspec.Struct, eq=False):
     gift_message: str | None = None
     programs: tuple[str, ...] = ()
     merchant_order_id: str | None = None  # the seller's own, by acknowledgement
-    pickup_status: str | None = None
     cancellation: Cancellation | None = None
     accepted: dict[str, Package] = {}
     packages: dict[str, Package] = {}
@@ -109,7 +120,12 @@ class Order(msgspec.Struct, eq=False):
     purchase_order_number: str | None = None
     gift_wrap_level: str | None = None
     searchable_ms: int = 0  # searchOrders leaves the order out until then (PAINS 8)
+    regulation: Regulation | None = None
     rendered: tuple[int, int, bytes] | None = None  # the last document: what it includes, until when it holds, itself
+
+    @property
+    def in_store_pickup(self) -> bool:
+        return IN_STORE_PICK_UP in self.programs
 
     @property
     def is_pending(self) -> bool:
