@@ -11,6 +11,7 @@ from amazon_sandbox.faults import Faults
 from amazon_sandbox.grants import Grants
 from amazon_sandbox.jobs.book import JobBook
 from amazon_sandbox.listings.catalogue import Catalogue
+from amazon_sandbox.listings.fates import Fates
 from amazon_sandbox.marketplaces import MARKETPLACES, REGION_CODES, RegionCode
 from amazon_sandbox.notifications.queues import Queues
 from amazon_sandbox.notifications.registry import Registry
@@ -67,6 +68,7 @@ class World:
         self.grants = Grants()
         self.quotas = Quotas()
         self.faults = Faults()
+        self.fates = Fates()
         self.notifications = Registry()
         self.queues = Queues()
         self.documents = Documents()
