@@ -77,13 +77,13 @@ class Contract:
     """Amazon's models; `seen` are the operations and statuses that were held against them."""
 
     def __init__(self, folder: Path) -> None:
-        self._folder = folder
+        self.folder = folder
         self.seen: set[tuple[str, int]] = set()
 
     @functools.lru_cache  # noqa: B019 - one contract for each session
     def _model(self, path: str) -> dict[str, Any]:
         name = next(name for prefix, name in _MODELS.items() if path.startswith(prefix))
-        model: dict[str, Any] = json.loads((self._folder / name).read_text())
+        model: dict[str, Any] = json.loads((self.folder / name).read_text())
         composed = _parts_of_all_of(model["definitions"])
         definitions = {
             name: schema if name in composed else _strict(schema) for name, schema in model["definitions"].items()

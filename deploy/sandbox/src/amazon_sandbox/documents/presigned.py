@@ -5,14 +5,13 @@ import secrets
 from typing import NamedTuple
 from urllib.parse import parse_qs, urlencode
 
+from amazon_sandbox import page_tokens
 from amazon_sandbox.clock import SECOND_MS, iso
 from amazon_sandbox.documents.store import Document
 from amazon_sandbox.wire import Answer
 
 PATH = "/documents/"
 LIFE_S = 300
-
-_KEY = secrets.token_bytes(32)
 
 
 class Refused(Exception):
@@ -41,7 +40,7 @@ class Grant(NamedTuple):
 
     def signature(self) -> str:
         signed = "\n".join((self.method, self.document_id, str(self.issued_ms), *self[3:]))
-        return hashlib.blake2b(signed.encode(), key=_KEY, digest_size=32).hexdigest()
+        return hashlib.blake2b(signed.encode(), key=page_tokens.key(), digest_size=32).hexdigest()
 
 
 def upload_url(base_url: str, document: Document, now_ms: int) -> str:

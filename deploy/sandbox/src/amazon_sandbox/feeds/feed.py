@@ -20,10 +20,10 @@ _PROCESSORS = {
 }
 
 
-class Feed(Job, kw_only=True):
+class Feed(Job):
     """`document_id` is the result's, `input_document_id` the submitted one's."""
 
-    input_document_id: str
+    input_document_id: str = ""
 
     def delays_s(self, settings: "Settings") -> tuple[float, float]:
         return settings.feed_queue_s, settings.feed_processing_s

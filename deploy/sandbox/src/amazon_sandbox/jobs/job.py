@@ -46,7 +46,7 @@ class Fate(msgspec.Struct, frozen=True):
 NOTHING_SPECIAL = Fate()
 
 
-class Job(msgspec.Struct, eq=False, kw_only=True):
+class Job(msgspec.Struct, eq=False):
     """Times are milliseconds of the sandbox clock. `kind` is the feedType or reportType."""
 
     job_id: str

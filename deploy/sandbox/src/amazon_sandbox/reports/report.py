@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 LOCALE_OPTION = "preferredReportDocumentLocale"  # FACTS 7.1
 
 
-class Report(Job, kw_only=True):
+class Report(Job):
     """`start_ms` and `end_ms` bound the data of an order report; a listings report makes no use of them."""
 
     start_ms: int | None = None
