@@ -355,7 +355,7 @@ def test_update_shipment_status_is_for_in_store_pickup_only(seller: SellingPartn
     body = {"marketplaceId": US, "shipmentStatus": "ReadyForPickup"}
     refused = seller.update_shipment_status(ordinary, body)
     assert refused.status_code == 400
-    assert refused.json()["errors"][0]["message"] == "Unsupported ShipmentStatus passed"
+    assert "Unsupported ShipmentStatus passed" in refused.json()["errors"][0]["message"]
     assert seller.update_shipment_status(pickup, {**body, "shipmentStatus": "Shipped"}).status_code == 400
     assert seller.update_shipment_status(pickup, {**body, "marketplaceId": CA}).status_code == 400
     assert seller.update_shipment_status("000-0000000-0000000", body).status_code == 404

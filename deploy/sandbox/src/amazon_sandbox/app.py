@@ -13,10 +13,10 @@ from amazon_sandbox.documents import presigned, transfer
 from amazon_sandbox.faults import Fault
 from amazon_sandbox.marketplaces import RegionCode
 from amazon_sandbox.quotas import STATIC, BucketKey
+from amazon_sandbox.requests import Request
 from amazon_sandbox.sp_api import (
     NO_OPERATION,
-    Request,
-    authorized_seller,
+    authorized_caller,
     perform,
     route,
     static_caller,
@@ -107,6 +107,7 @@ class AmazonApp:
                 scope["query_string"],
                 token.decode("latin-1") if token else None,
                 body,
+                headers,
                 _base_url(scope, headers),
             )
             static = world.static.route(request.method, request.raw_path) if world.static is not None else None
@@ -115,12 +116,13 @@ class AmazonApp:
                 return operation, *self._published(static, request)
             routed = route(request)
             operation = routed.operation.name
-            seller, client_id = authorized_seller(world, request)
-            rate_limit = take_quota(world, request, operation, seller, client_id)
+            caller = authorized_caller(world, request, routed.operation)
+            seller = caller.seller
+            rate_limit = take_quota(world, request, operation, seller, caller.token.app.client_id)
             fault = world.faults.next_for(
                 operation, seller.selling_partner_id, region, scope["query_string"], world.clock.now_ms()
             )
-            answer = perform(world, routed, seller, request)
+            answer = perform(world, routed, caller, request)
         except SpApiError as error:
             return operation, error.answer(), None
         if rate_limit is not None and answer.status < 300:

@@ -4,12 +4,14 @@ import heapq
 from collections import Counter
 from typing import TYPE_CHECKING, Any, Protocol
 
+from amazon_sandbox.apps import registrations
 from amazon_sandbox.clock import SECOND_MS, Clock
 from amazon_sandbox.documents.store import Documents
 from amazon_sandbox.faults import Faults
 from amazon_sandbox.grants import Grants
 from amazon_sandbox.jobs.book import JobBook
 from amazon_sandbox.listings.catalogue import Catalogue
+from amazon_sandbox.listings.fates import Fates
 from amazon_sandbox.marketplaces import MARKETPLACES, REGION_CODES, RegionCode
 from amazon_sandbox.notifications.queues import Queues
 from amazon_sandbox.notifications.registry import Registry
@@ -62,9 +64,11 @@ class World:
         self.clock = Clock()
         self.sellers: dict[tuple[RegionCode, str], Seller] = {}
         self.signed_in: dict[RegionCode, str] = {}
+        self.registrations = registrations()
         self.grants = Grants()
         self.quotas = Quotas()
         self.faults = Faults()
+        self.fates = Fates()
         self.notifications = Registry()
         self.queues = Queues()
         self.documents = Documents()

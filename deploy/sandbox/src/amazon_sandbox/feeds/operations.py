@@ -39,7 +39,7 @@ def create_feed_document(call: Call) -> Answer:
     content_type = call.read(FeedDocumentSpecification).content_type
     world, now_ms = call.world, call.world.clock.now_ms()
     document = awaited_document((call.seller.region, call.seller.selling_partner_id), content_type, now_ms)
-    answer = {"feedDocumentId": document.document_id, "url": upload_url(call.base_url, document, now_ms)}
+    answer = {"feedDocumentId": document.document_id, "url": upload_url(call.request.base_url, document, now_ms)}
     return json_answer(answer, 201, partial(world.documents.add, document, now_ms))
 
 

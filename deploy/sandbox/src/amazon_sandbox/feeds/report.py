@@ -5,7 +5,8 @@ from typing import Any
 from amazon_sandbox.feeds.messages import Header
 from amazon_sandbox.feeds.result import Feeding
 from amazon_sandbox.listings.checks import Issue
-from amazon_sandbox.listings.documents import issues_in_sight, item
+from amazon_sandbox.listings.documents import item
+from amazon_sandbox.listings.issues import issues_in_sight
 from amazon_sandbox.marketplaces import MARKETPLACES
 from amazon_sandbox.wire import encode
 
@@ -77,7 +78,7 @@ class ProcessingReport:
                 found["severity"]
                 for marketplace in marketplaces
                 if marketplace.marketplace_id in state.marketplace_ids
-                for found in issues_in_sight(attributes, marketplace)
+                for found in issues_in_sight(attributes, marketplace, state)
             ]
         errors, warnings = severities.count("ERROR"), severities.count("WARNING")
         return {"items": len(items), "errors": errors, "warnings": warnings}, items

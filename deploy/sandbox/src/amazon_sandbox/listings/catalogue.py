@@ -25,6 +25,7 @@ class Snapshot(msgspec.Struct, frozen=True, gc=False):
     product_type: str
     marketplace_ids: tuple[str, ...]
     updated_ms: int
+    problems: bytes = b""  # issues a dial gave it, encoded
 
     def attributes(self) -> Attributes:
         attributes: Attributes = decode(self.encoded)

@@ -11,8 +11,9 @@ from amazon_sandbox.listings import checks, patches
 from amazon_sandbox.listings.attributes import Attributes, is_regional, marketplace_ids_of, selectors_of
 from amazon_sandbox.listings.catalogue import Catalogue, snapshot, write_of
 from amazon_sandbox.listings.checks import Issue
+from amazon_sandbox.listings.fates import incomplete
 from amazon_sandbox.marketplaces import Marketplace
-from amazon_sandbox.wire import invalid_input
+from amazon_sandbox.wire import encode, invalid_input
 
 if TYPE_CHECKING:
     from amazon_sandbox.world import Seller, World
@@ -127,11 +128,20 @@ def accept(
 ) -> None:
     """Makes `held` true at `at_ms` (sandbox clock); it comes into sight after the listing delay (FACTS 5.6)."""
     attributes = held.attributes or None
+    fate = world.fates.next_for(seller.selling_partner_id, sku, marketplace.marketplace_id)
+    if fate is not None and attributes is not None and fate.kind == "incomplete":
+        attributes = incomplete(attributes, marketplace.marketplace_id)
     state = snapshot(attributes, held.product_type, at_ms) if attributes is not None else None
+    if fate is not None and state is not None and fate.kind == "issues":
+        where = {"marketplaceIds": [marketplace.marketplace_id]}
+        state = msgspec.structs.replace(state, problems=encode([{**one, **where} for one in fate.issues]))
     write = write_of(at_ms, operation, marketplace.marketplace_id, attributes)
     publication = seller.catalogue.accept(sku, state, write)
+    if fate is not None and fate.kind == "never":
+        return
     passed_s = (world.clock.now_ms() - at_ms) / 1000
-    world.after(max(world.settings.listing_delay_s - passed_s, 0), publication)
+    late_s = fate.seconds if fate is not None and fate.kind == "late" else 0.0
+    world.after(max(world.settings.listing_delay_s + late_s - passed_s, 0), publication)
 
 
 def _named(request: PatchRequest) -> Attributes:

@@ -8,12 +8,15 @@ from typing import Any
 
 import msgspec
 
+from amazon_sandbox.clock import DAY_MS
+
 PENDING = "PENDING"
 UNSHIPPED = "UNSHIPPED"
 PARTIALLY_SHIPPED = "PARTIALLY_SHIPPED"
 SHIPPED = "SHIPPED"
 CANCELLED = "CANCELLED"
-STATUSES = ("PENDING_AVAILABILITY", PENDING, UNSHIPPED, PARTIALLY_SHIPPED, SHIPPED, CANCELLED, "UNFULFILLABLE")
+UNFULFILLABLE = "UNFULFILLABLE"
+STATUSES = ("PENDING_AVAILABILITY", PENDING, UNSHIPPED, PARTIALLY_SHIPPED, SHIPPED, CANCELLED, UNFULFILLABLE)
 
 # Some of the programs an order can belong to (FACTS 8.2.7).
 SHIP_PLUS = "FBM_SHIP_PLUS"
@@ -31,6 +34,19 @@ class Cancellation(msgspec.Struct, frozen=True):
     executed: bool
 
 
+class Charges(msgspec.Struct, frozen=True, gc=False):
+    """What an order item costs besides its price, for all its units together (FACTS 8.2.6)."""
+
+    shipping: Decimal = Decimal(0)
+    gift_wrap: Decimal = Decimal(0)
+    tax: Decimal = Decimal(0)
+    discount: Decimal = Decimal(0)
+
+    @property
+    def total(self) -> Decimal:
+        return self.shipping + self.gift_wrap + self.tax - self.discount
+
+
 class Line(msgspec.Struct, frozen=True, gc=False):
     """One order item; `unit_price` is for one unit, in the marketplace's currency (FACTS 8.2.6).
 
@@ -44,6 +60,14 @@ class Line(msgspec.Struct, frozen=True, gc=False):
     quantity: int
     unit_price: Decimal
     cancellation: Cancellation | None = None
+    charges: Charges | None = None
+    programs: tuple[str, ...] = ()
+    customized_url: str | None = None
+
+    @property
+    def total(self) -> Decimal:
+        items = self.unit_price * self.quantity
+        return items if self.charges is None else items + self.charges.total
 
 
 class Package(msgspec.Struct, frozen=True):
@@ -56,6 +80,19 @@ class Package(msgspec.Struct, frozen=True):
     ship_ms: int
     created_ms: int
     quantities: dict[str, int]
+    status: str = "SHIPPED"
+
+
+class Regulation(msgspec.Struct, frozen=True):
+    """What the seller has to verify before a regulated order may ship."""
+
+    fields: tuple[dict[str, str], ...] = ()
+    rejection_reasons: tuple[dict[str, str], ...] = ()
+    requires_dosage_label: bool = False
+    status: str = "Pending"
+    rejection_reason_id: str | None = None
+    reviewer_id: str | None = None
+    reviewed_ms: int | None = None
 
 
 class Order(msgspec.Struct, eq=False):
@@ -74,12 +111,21 @@ class Order(msgspec.Struct, eq=False):
     gift_message: str | None = None
     programs: tuple[str, ...] = ()
     merchant_order_id: str | None = None  # the seller's own, by acknowledgement
-    pickup_status: str | None = None
     cancellation: Cancellation | None = None
     accepted: dict[str, Package] = {}
     packages: dict[str, Package] = {}
     confirmations: int = 0
+    replaces: str | None = None  # the order id this one replaces, at no charge
+    buyer_company_name: str | None = None
+    purchase_order_number: str | None = None
+    gift_wrap_level: str | None = None
+    searchable_ms: int = 0  # searchOrders leaves the order out until then (PAINS 8)
+    regulation: Regulation | None = None
     rendered: tuple[int, int, bytes] | None = None  # the last document: what it includes, until when it holds, itself
+
+    @property
+    def in_store_pickup(self) -> bool:
+        return IN_STORE_PICK_UP in self.programs
 
     @property
     def is_pending(self) -> bool:
@@ -88,6 +134,17 @@ class Order(msgspec.Struct, eq=False):
 
 def shipped_quantity(packages: Iterable[Package], order_item_id: str) -> int:
     return sum(package.quantities.get(order_item_id, 0) for package in packages)
+
+
+OLDEST_SERVED_MS = 730 * DAY_MS  # FACTS 8.1.3: two years...
+_SINCE_2016 = {"A1VC38T7YXB528", "A39IBJ37TRP1C6", "A19VAU5U5O7RUS"}  # ... and in JP, AU and SG since 2016
+_START_OF_2016_MS = 1_451_606_400_000
+
+
+def is_served(order: Order, now_ms: int) -> bool:
+    """Whether Amazon still shows an order of this age."""
+    oldest_ms = _START_OF_2016_MS if order.marketplace_id in _SINCE_2016 else now_ms - OLDEST_SERVED_MS
+    return order.created_ms >= oldest_ms
 
 
 def is_complete(lines: Iterable[Line], packages: Iterable[Package]) -> bool:
@@ -121,6 +178,11 @@ class _Index:
             self._entries = [entry for entry in self._entries if entry[0] == moment_of(entry[2])]
             self._moved = 0
 
+    @property
+    def first_ms(self) -> int:
+        """The time of its first entry, or of no order there can be."""
+        return self._entries[0][0] if self._entries else 1 << 62
+
     def page(
         self, start: tuple[int, int], end_ms: int, limit: int, wanted: Callable[[Order], bool] | None
     ) -> tuple[list[Order], tuple[int, int] | None]:
@@ -146,11 +208,18 @@ class OrderBook:
         self.orders: dict[str, Order] = {}
         self.by_created = _Index("created_ms")
         self.by_updated = _Index("updated_ms")
+        self.all_searchable_ms = 0  # from when on none is hidden from searchOrders
 
     def add(self, orders: list[Order]) -> None:
         self.orders.update((order.order_id, order) for order in orders)
+        self.all_searchable_ms = max([self.all_searchable_ms, *(order.searchable_ms for order in orders)])
         self.by_created.add(orders)
         self.by_updated.add(orders)
+
+    def hide(self, order: Order, until_ms: int) -> None:
+        """From searchOrders only: nothing of the order changes."""
+        order.searchable_ms = until_ms
+        self.all_searchable_ms = max(self.all_searchable_ms, until_ms)
 
     def change(self, order: Order, now_ms: int, **fields: Any) -> None:
         """Sets `fields`, and the time of the last update with them."""

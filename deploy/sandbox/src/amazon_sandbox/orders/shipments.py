@@ -11,6 +11,7 @@ from amazon_sandbox.orders.book import (
     AMAZON,
     CANCELLED,
     SHIP_PLUS,
+    UNFULFILLABLE,
     Order,
     OrderBook,
     Package,
@@ -71,7 +72,10 @@ def confirm_shipment(call: Call) -> Answer:
     order = book.orders.get(call.arguments[0])
     if order is None:
         raise SpApiError(404, "NotFound", "The order was not found.", call.arguments[0])
-    package = package_to_take(order, request.marketplace_id, request.package_detail, world.clock.now_ms())
+    now_ms = world.clock.now_ms()
+    package = package_to_take(order, request.marketplace_id, request.package_detail, now_ms)
+    if world.settings.check_ship_dates and not order.created_ms <= package.ship_ms <= now_ms:
+        raise invalid_input("shipDate must not be in the future and not before the order.")  # FACTS 8.4.5
     return Answer(204, effect=partial(take_package, world, book, order, package))
 
 
@@ -105,12 +109,12 @@ def _refuse_order_that_cannot_ship(order: Order, marketplace_id: str) -> None:
         raise invalid_input("The order was not placed in this marketplace.", marketplace_id)
     if order.fulfilled_by == AMAZON:
         raise invalid_input("The order is fulfilled by Amazon; its shipment cannot be confirmed.")
+    if SHIP_PLUS in order.programs:
+        raise invalid_input("The shipment of a Ship+ order cannot be confirmed.")  # FACTS 8.4.4
     if order.is_pending:
         raise invalid_input("The order is pending; it must not be shipped.")
-    if order.status == CANCELLED:
-        raise invalid_input("The order is cancelled.")
-    if SHIP_PLUS in order.programs:
-        raise invalid_input("The shipment of a Ship+ order cannot be confirmed; it ships with Amazon's label.")
+    if order.status in (CANCELLED, UNFULFILLABLE):
+        raise invalid_input(f"The order is {order.status.lower()}.")
 
 
 def _package(detail: PackageDetail, now_ms: int) -> Package:
