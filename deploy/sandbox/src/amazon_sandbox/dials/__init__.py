@@ -5,11 +5,19 @@ from starlette.responses import JSONResponse, RedirectResponse, Response
 from starlette.routing import BaseRoute, Route
 
 from amazon_sandbox.consent import ConsentPage
-from amazon_sandbox.dials import apps, books, controls, listings, orders, sellers
+from amazon_sandbox.dials import apps, books, controls, listings, notifications, orders, sellers
 from amazon_sandbox.dials.dial import Dial
 from amazon_sandbox.world import World
 
-_DIALS: tuple[Dial, ...] = (*sellers.DIALS, *apps.DIALS, *listings.DIALS, *orders.DIALS, *controls.DIALS, *books.DIALS)
+_DIALS: tuple[Dial, ...] = (
+    *sellers.DIALS,
+    *apps.DIALS,
+    *listings.DIALS,
+    *orders.DIALS,
+    *notifications.DIALS,
+    *controls.DIALS,
+    *books.DIALS,
+)
 
 
 def dial_routes(world: World) -> list[BaseRoute]:

@@ -12,6 +12,7 @@ from amazon_sandbox.listings.catalogue import Snapshot, snapshot, write_of
 from amazon_sandbox.listings.checks import Issue
 from amazon_sandbox.listings.documents import DATA_SETS, item
 from amazon_sandbox.marketplaces import Marketplace
+from amazon_sandbox.notifications.listing_changes import publish_and_tell
 from amazon_sandbox.wire import Answer, SpApiError, invalid_input, json_answer, unauthorized
 
 _Shape = TypeVar("_Shape")
@@ -164,15 +165,15 @@ class _Submission:
         """ACCEPTED, or VALID in a preview, which changes nothing."""
         if self._preview:
             return self._answer("VALID", [], attributes)
-        world, catalogue = self._call.world, self._call.seller.catalogue
+        world, seller = self._call.world, self._call.seller
         before, sku, marketplace_id = self._before, self._sku, self._marketplace_id
 
         def effect() -> None:
             now_ms = world.clock.now_ms()
             kind = product_type or (before.product_type if before is not None else "PRODUCT")
             state = snapshot(attributes, kind, now_ms) if attributes is not None else None
-            publication = catalogue.accept(sku, state, write_of(now_ms, operation, marketplace_id, attributes))
-            world.after(world.settings.listing_delay_s, publication.publish)
+            publication = seller.catalogue.accept(sku, state, write_of(now_ms, operation, marketplace_id, attributes))
+            world.after(world.settings.listing_delay_s, lambda: publish_and_tell(world, seller, publication))
 
         return json_answer(self._document("ACCEPTED", []), effect=effect)
 

@@ -6,9 +6,11 @@ import msgspec
 
 from amazon_sandbox.calls import Call
 from amazon_sandbox.clock import parse_iso
+from amazon_sandbox.notifications.order_changes import tell_status
 from amazon_sandbox.orders.book import AMAZON, CANCELLED, Order, Package, shipped_quantity
 from amazon_sandbox.orders.carriers import CARRIER_CODES, OTHER
 from amazon_sandbox.wire import Answer, SpApiError, invalid_input
+from amazon_sandbox.world import Seller, World
 
 _Name = Annotated[str, msgspec.Meta(min_length=1, max_length=50)]
 
@@ -52,14 +54,19 @@ def confirm_shipment(call: Call) -> Answer:
     _refuse_order_that_cannot_ship(order, request.marketplace_id)
     package = _package(request.package_detail, call.world.clock.now_ms())
     _refuse_wrong_quantities(order, package)
-    world, book = call.world, call.seller.orders
+    world, seller = call.world, call.seller
 
     def effect() -> None:
         order.accepted = {**order.accepted, package.reference_id: package}
         order.confirmations += 1
-        world.after(world.settings.shipment_delay_s, lambda: book.show_package(order, package, world.clock.now_ms()))
+        world.after(world.settings.shipment_delay_s, lambda: _show(world, seller, order, package))
 
     return Answer(204, effect=effect)
+
+
+def _show(world: World, seller: Seller, order: Order, package: Package) -> None:
+    seller.orders.show_package(order, package, world.clock.now_ms())
+    tell_status(world, seller, order)
 
 
 def _refuse_unquoted_reference(document: dict[str, Any]) -> None:
