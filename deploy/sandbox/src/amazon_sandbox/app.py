@@ -23,6 +23,8 @@ from amazon_sandbox.sp_api import (
     static_caller,
     take_quota,
 )
+from amazon_sandbox.sqs.endpoint import answer_sqs
+from amazon_sandbox.sqs.protocol import is_for_sqs
 from amazon_sandbox.static_cases import StaticOperation
 from amazon_sandbox.wire import Answer, SpApiError, quota_exceeded
 from amazon_sandbox.world import World
@@ -45,6 +47,9 @@ class AmazonApp:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         self._world.settle()
         raw_path: bytes = scope["raw_path"]
+        if is_for_sqs(scope["method"], raw_path):
+            await self._sqs(scope, receive, send)
+            return
         if raw_path == b"/" or raw_path.startswith(_PAGES):
             await self._pages(scope, receive, send)
             return
@@ -64,6 +69,12 @@ class AmazonApp:
             answer = await _distorted(fault, await _whole(answer))
         self._world.calls[operation, 0 if fault is not None and fault.never_answers else answer.status] += 1
         await self._deliver(scope, receive, send, answer, extra, fault)
+
+    async def _sqs(self, scope: Scope, receive: Receive, send: Send) -> None:
+        body = await _read_body(receive)
+        answer = await answer_sqs(self._world, dict(scope["headers"]), scope["raw_path"], body, receive)
+        extra = [(b"x-amzn-requestid", str(uuid4()).encode())]
+        await self._deliver(scope, receive, send, answer, extra, None)
 
     def _token(self, body: bytes, headers: dict[bytes, bytes]) -> tuple[str, Answer, Fault | None]:
         world = self._world

@@ -13,11 +13,11 @@ from amazon_sandbox.jobs.book import JobBook
 from amazon_sandbox.listings.catalogue import Catalogue
 from amazon_sandbox.listings.fates import Fates
 from amazon_sandbox.marketplaces import MARKETPLACES, REGION_CODES, RegionCode
-from amazon_sandbox.notifications.queues import Queues
 from amazon_sandbox.notifications.registry import Registry
 from amazon_sandbox.orders.book import OrderBook
 from amazon_sandbox.quotas import Quotas
 from amazon_sandbox.settings import Settings
+from amazon_sandbox.sqs.queues import Queues
 from amazon_sandbox.static_cases import StaticCases
 
 if TYPE_CHECKING:

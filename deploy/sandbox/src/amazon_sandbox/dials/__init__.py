@@ -5,7 +5,19 @@ from starlette.responses import JSONResponse, RedirectResponse, Response
 from starlette.routing import BaseRoute, Route, compile_path
 
 from amazon_sandbox.consent import ConsentPage
-from amazon_sandbox.dials import apps, books, controls, feeds, listings, orders, plans, sellers, static, worlds
+from amazon_sandbox.dials import (
+    apps,
+    books,
+    controls,
+    feeds,
+    listings,
+    notifications,
+    orders,
+    plans,
+    sellers,
+    static,
+    worlds,
+)
 from amazon_sandbox.dials.dial import Dial, DialCall, DialError
 from amazon_sandbox.world import World
 
@@ -14,6 +26,7 @@ _DIALS: tuple[Dial, ...] = (
     *apps.DIALS,
     *listings.DIALS,
     *orders.DIALS,
+    *notifications.DIALS,
     *feeds.DIALS,
     *controls.DIALS,
     *plans.DIALS,

@@ -12,6 +12,7 @@ from amazon_sandbox.listings.catalogue import snapshot
 from amazon_sandbox.listings.checks import attribute_issues
 from amazon_sandbox.listings.fates import Fate
 from amazon_sandbox.marketplaces import MARKETPLACES, Marketplace
+from amazon_sandbox.notifications.listing_changes import tell_listing
 
 
 class SeededListing(msgspec.Struct, forbid_unknown_fields=True, gc=False):
@@ -60,14 +61,16 @@ def seed(call: DialCall) -> dict[str, Any]:
 def delete(call: DialCall) -> dict[str, Any]:
     """In Seller Central a deletion shows at once."""
     marketplace_id, sku = call.required("marketplace_id"), call.required("sku")
-    catalogue = call.seller_in(marketplace_id, call.required("selling_partner_id")).catalogue
-    listing = catalogue.find(sku)
+    seller = call.seller_in(marketplace_id, call.required("selling_partner_id"))
+    listing = seller.catalogue.find(sku)
     if listing is None or listing.accepted is None or marketplace_id not in listing.accepted.marketplace_ids:
         raise DialError(f"there is no listing {sku!r} in {marketplace_id}", 404)
     accepted = listing.accepted
     attributes = patches.delist(accepted.attributes(), marketplace_id)
     left = snapshot(attributes, accepted.product_type, call.world.clock.now_ms()) if attributes is not None else None
-    catalogue.remove(sku, left)
+    before = listing.visible
+    seller.catalogue.remove(sku, left)
+    tell_listing(call.world, seller, listing, before)
     return {"deleted": sku}
 
 

@@ -10,6 +10,8 @@ from amazon_sandbox.dials.dial import Dial, DialCall, DialError
 from amazon_sandbox.listings.attributes import offer_price, value_of
 from amazon_sandbox.listings.documents import asin_of
 from amazon_sandbox.marketplaces import MARKETPLACES, Marketplace, RegionCode
+from amazon_sandbox.notifications.listing_changes import sell_and_tell
+from amazon_sandbox.notifications.order_changes import tell_cancel_wish, tell_status
 from amazon_sandbox.orders.book import (
     CANCELLED,
     IN_STORE_PICK_UP,
@@ -114,7 +116,8 @@ def place(call: DialCall) -> dict[str, Any]:
     seller.orders.add(orders)
     for order in orders:
         for line in order.lines:
-            seller.catalogue.sell(line.sku, line.quantity)
+            sell_and_tell(call.world, seller, line.sku, line.quantity)
+    tell_status(call.world, seller, *orders)
     return {
         "orders": [
             {"amazon_order_id": order.order_id, "order_item_ids": [line.order_item_id for line in order.lines]}
@@ -133,6 +136,7 @@ def release(call: DialCall) -> dict[str, Any]:
     if not order.is_pending:
         raise DialError(f"{order.order_id} is {order.status}, not {PENDING}", 409)
     seller.orders.change(order, call.world.clock.now_ms(), status=UNSHIPPED)
+    tell_status(call.world, seller, order)
     return {"status": order.status}
 
 
@@ -144,9 +148,10 @@ def cancel(call: DialCall) -> dict[str, Any]:
         raise DialError(f"{order.order_id} is {order.status} with {len(order.accepted)} packages", 409)
     if order.is_pending:
         for line in order.lines:
-            seller.catalogue.sell(line.sku, -line.quantity)
+            sell_and_tell(call.world, seller, line.sku, -line.quantity)
     cancellation = Cancellation(wish.by, wish.reason, executed=True)
     seller.orders.change(order, call.world.clock.now_ms(), status=CANCELLED, cancellation=cancellation)
+    tell_status(call.world, seller, order)
     return {"status": order.status}
 
 
@@ -157,6 +162,8 @@ def request_cancel(call: DialCall) -> dict[str, Any]:
         raise DialError(f"{order.order_id} is cancelled already", 409)
     cancellation = Cancellation(wish.by, wish.reason, executed=False)
     seller.orders.change(order, call.world.clock.now_ms(), cancellation=cancellation)
+    if wish.by == "BUYER":
+        tell_cancel_wish(call.world, seller, order)
     return {"status": order.status}
 
 

@@ -41,7 +41,7 @@ def _fulfill(feeding: Feeding, element: Element) -> None:
     except msgspec.ValidationError as error:
         raise invalid_input(f"The shipment is invalid: {error}") from error
     package = package_to_take(order, order.marketplace_id, detail, feeding.at_ms)
-    take_package(feeding.world, feeding.seller.orders, order, package)
+    take_package(feeding.world, feeding.seller, order, package)
 
 
 def _order(feeding: Feeding, element: Element) -> Order:

@@ -1,7 +1,7 @@
 """A seller's listings: what Amazon has accepted, and what it shows so far."""
 
 from decimal import Decimal
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 import msgspec
 
@@ -13,9 +13,6 @@ from amazon_sandbox.listings.attributes import (
     offer_price,
 )
 from amazon_sandbox.wire import decode, encode
-
-if TYPE_CHECKING:
-    from amazon_sandbox.world import World
 
 
 class Snapshot(msgspec.Struct, frozen=True, gc=False):
@@ -67,7 +64,7 @@ class Publication(NamedTuple):
     version: int
     sold: int
 
-    def take_place(self, _world: "World") -> None:
+    def publish(self) -> None:
         listing, state = self.listing, self.state
         if self.version < listing.visible_version:
             return

@@ -13,6 +13,7 @@ from amazon_sandbox.listings.catalogue import Catalogue, snapshot, write_of
 from amazon_sandbox.listings.checks import Issue
 from amazon_sandbox.listings.fates import incomplete
 from amazon_sandbox.marketplaces import Marketplace
+from amazon_sandbox.notifications.listing_changes import ListingShows
 from amazon_sandbox.wire import encode, invalid_input
 
 if TYPE_CHECKING:
@@ -141,7 +142,7 @@ def accept(
         return
     passed_s = (world.clock.now_ms() - at_ms) / 1000
     late_s = fate.seconds if fate is not None and fate.kind == "late" else 0.0
-    world.after(max(world.settings.listing_delay_s + late_s - passed_s, 0), publication)
+    world.after(max(world.settings.listing_delay_s + late_s - passed_s, 0), ListingShows(seller, publication))
 
 
 def _named(request: PatchRequest) -> Attributes:

@@ -44,6 +44,7 @@ _RECIPIENT_SEEN = 1 << (len(DATASETS) + 1)  # name, address lines, postal code, 
 _EMAIL_SEEN = 1 << (len(DATASETS) + 2)
 _MERCHANT_BUYER_SEEN = 1 << (len(DATASETS) + 3)  # the buyer's name, by who fulfils the order
 _AMAZON_BUYER_SEEN = 1 << (len(DATASETS) + 4)
+ALL_SEEN = _RECIPIENT_SEEN | _EMAIL_SEEN | _MERCHANT_BUYER_SEEN | _AMAZON_BUYER_SEEN
 _EMAIL_STATUSES = (UNSHIPPED, PARTIALLY_SHIPPED, SHIPPED)  # FACTS 4.3
 _FOREVER_MS = 1 << 62
 

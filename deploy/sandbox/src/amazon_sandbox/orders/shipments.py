@@ -7,19 +7,19 @@ import msgspec
 
 from amazon_sandbox.calls import Call
 from amazon_sandbox.clock import parse_iso
+from amazon_sandbox.notifications.order_changes import tell_status
 from amazon_sandbox.orders.book import (
     AMAZON,
     CANCELLED,
     SHIP_PLUS,
     UNFULFILLABLE,
     Order,
-    OrderBook,
     Package,
     shipped_quantity,
 )
 from amazon_sandbox.orders.carriers import CARRIER_CODES, OTHER
 from amazon_sandbox.wire import Answer, SpApiError, invalid_input
-from amazon_sandbox.world import World
+from amazon_sandbox.world import Seller, World
 
 _Name = Annotated[str, msgspec.Meta(min_length=1, max_length=50)]
 
@@ -52,12 +52,13 @@ class ConfirmShipmentRequest(msgspec.Struct, rename="camel"):
 class PackageShows(NamedTuple):
     """A confirmed package on its way to be seen."""
 
-    book: OrderBook
+    seller: Seller
     order: Order
     package: Package
 
     def take_place(self, world: World) -> None:
-        self.book.show_package(self.order, self.package, world.clock.now_ms())
+        self.seller.orders.show_package(self.order, self.package, world.clock.now_ms())
+        tell_status(world, self.seller, self.order)
 
 
 def confirm_shipment(call: Call) -> Answer:
@@ -68,15 +69,15 @@ def confirm_shipment(call: Call) -> Answer:
         request = msgspec.convert(document, ConfirmShipmentRequest)
     except msgspec.ValidationError as error:
         raise invalid_input("Request has missing or has fields with invalid type", str(error)) from error
-    world, book = call.world, call.seller.orders
-    order = book.orders.get(call.arguments[0])
+    world, seller = call.world, call.seller
+    order = seller.orders.orders.get(call.arguments[0])
     if order is None:
         raise SpApiError(404, "NotFound", "The order was not found.", call.arguments[0])
     now_ms = world.clock.now_ms()
     package = package_to_take(order, request.marketplace_id, request.package_detail, now_ms)
     if world.settings.check_ship_dates and not order.created_ms <= package.ship_ms <= now_ms:
         raise invalid_input("shipDate must not be in the future and not before the order.")  # FACTS 8.4.5
-    return Answer(204, effect=partial(take_package, world, book, order, package))
+    return Answer(204, effect=partial(take_package, world, seller, order, package))
 
 
 def package_to_take(order: Order, marketplace_id: str, detail: PackageDetail, now_ms: int) -> Package:
@@ -87,11 +88,11 @@ def package_to_take(order: Order, marketplace_id: str, detail: PackageDetail, no
     return package
 
 
-def take_package(world: World, book: OrderBook, order: Order, package: Package) -> None:
+def take_package(world: World, seller: Seller, order: Order, package: Package) -> None:
     """The package shows after the shipment delay."""
     order.accepted = {**order.accepted, package.reference_id: package}
     order.confirmations += 1
-    world.after(world.settings.shipment_delay_s, PackageShows(book, order, package))
+    world.after(world.settings.shipment_delay_s, PackageShows(seller, order, package))
 
 
 def _refuse_unquoted_reference(document: dict[str, Any]) -> None:

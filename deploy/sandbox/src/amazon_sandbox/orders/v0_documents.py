@@ -7,7 +7,7 @@ from amazon_sandbox.clock import HOUR_MS, iso
 from amazon_sandbox.listings.attributes import amount
 from amazon_sandbox.marketplaces import MARKETPLACES, Marketplace
 from amazon_sandbox.orders.book import CANCELLED, STATUSES, Charges, Line, Order, shipped_quantity
-from amazon_sandbox.orders.documents import SERVICE_LEVELS, address_of, buyer_of, is_phone_suppressed
+from amazon_sandbox.orders.documents import ALL_SEEN, SERVICE_LEVELS, address_of, buyer_of, is_phone_suppressed
 
 # Unshipped is UNSHIPPED, but Canceled has one L less (FACTS 8.3).
 V0_STATUS = {status: status.title().replace("_", "") for status in STATUSES} | {CANCELLED: "Canceled"}
@@ -65,10 +65,7 @@ def order_document(order: Order, *, with_buyer: bool, with_address: bool, seen: 
     document["PaymentMethod"] = "Other"
     document["EarliestDeliveryDate"] = iso(created_ms + promise.deliver_from * HOUR_MS)
     document["LatestDeliveryDate"] = iso(created_ms + promise.deliver_by * HOUR_MS)
-    address = shipping_address(order, seen, now_ms)
-    document["ShippingAddress"] = (
-        address if with_address else {name: address[name] for name in _OPEN_FIELDS if name in address}
-    )
+    document["ShippingAddress"] = shipping_address(order, seen, now_ms) if with_address else open_address(order)
     if with_buyer:
         document["BuyerInfo"] = buyer_info(order, seen)
     return document
@@ -115,6 +112,14 @@ def buyer_info(order: Order, seen: int) -> dict[str, str]:
 
 def item_buyer_info(order: Order) -> dict[str, str]:
     return {} if order.gift_message is None else {"GiftMessageText": order.gift_message}
+
+
+def open_address(order: Order) -> dict[str, str]:
+    """What names nobody: city, region, postal code and country; nothing while the order is pending (FACTS 4.8)."""
+    if order.is_pending or order.status == CANCELLED:
+        return {}
+    address = shipping_address(order, ALL_SEEN, 0)
+    return {name: address[name] for name in _OPEN_FIELDS if name in address}
 
 
 def shipping_address(order: Order, seen: int, now_ms: int) -> dict[str, str]:
