@@ -333,3 +333,19 @@ def test_a_download_that_breaks_off_can_be_done_again(amazon: LocalAmazon, selle
     with pytest.raises(httpx.TransportError):
         downloaded(seller, report)
     assert len(table(downloaded(seller, report).text)) == 2_000
+
+
+def test_a_report_nobody_has_downloaded_yet_travels_in_a_snapshot_with_its_schedule(
+    amazon: LocalAmazon, seller: SellingPartner
+) -> None:
+    seed(seller, {"sku": "S", "price": 1, "quantity": 9})
+    wish = {"reportType": LISTINGS, "marketplaceIds": [US], "period": "PT15M"}
+    seller.reports("POST", "schedules", wish)
+    report = seller.request_report(LISTINGS, US)
+    world = amazon.http.get(amazon.urls["dials"] + "/sandbox/world").content
+    amazon.dial("DELETE", "/sandbox/world")
+    assert amazon.http.put(amazon.urls["dials"] + "/sandbox/world", content=world).status_code == 200
+    assert table(downloaded(seller, report).text)[0]["seller-sku"] == "S"
+    amazon.advance(15 * 60 + 1)
+    made = seller.reports("GET", reportTypes=LISTINGS).json()["reports"]
+    assert ["reportScheduleId" in one for one in made].count(True) == 2
