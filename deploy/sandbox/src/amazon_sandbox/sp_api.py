@@ -1,6 +1,7 @@
 """The Selling Partner API of one region: routing, authorisation and quotas, then the operation's handler."""
 
 from collections.abc import Callable
+from functools import lru_cache
 from typing import NamedTuple
 from urllib.parse import parse_qs, unquote_to_bytes
 
@@ -148,8 +149,14 @@ OPERATIONS = (
 _ROUTES = {(operation.method, tuple(operation.path.encode().split(b"/"))): operation for operation in OPERATIONS}
 _ROLES = {operation.name: operation.roles for operation in OPERATIONS}
 _NOBODY = {region: Seller("", region, "", ()) for region in REGION_CODES}  # whom a grantless call is for
-# The positions of the variable segments, by shape: the few shapes there are, each tried as a dictionary key.
-_SHAPES = sorted({tuple(at for at, segment in enumerate(path) if segment == b"*") for _method, path in _ROUTES})
+# The positions of the variable segments, by number of segments: the few shapes there are, each tried as a key.
+_SHAPES: dict[int, list[tuple[int, ...]]] = {}
+for _method, _path in _ROUTES:
+    _shape = tuple(at for at, segment in enumerate(_path) if segment == b"*")
+    _of_this_length = _SHAPES.setdefault(len(_path), [])
+    if _shape not in _of_this_length:
+        _of_this_length.append(_shape)
+        _of_this_length.sort()
 
 NO_OPERATION = "unknown"
 
@@ -170,9 +177,7 @@ class Routed(NamedTuple):
 def route(request: Request) -> Routed:
     """The operation this is. Raises SpApiError 404."""
     segments = request.raw_path[1:].split(b"/")
-    for shape in _SHAPES:
-        if shape and shape[-1] >= len(segments):
-            continue
+    for shape in _SHAPES.get(len(segments), ()):
         pattern = list(segments)
         for position in shape:
             pattern[position] = b"*"
@@ -269,13 +274,19 @@ def application_limits(operation: str, request: Request) -> list[str]:
 def perform(world: World, routed: Routed, caller: Caller, request: Request) -> Answer:
     """The handler's answer, refusals included."""
     try:
-        query = parse_qs(request.query_string.decode("ascii"), keep_blank_values=True, errors="strict")
+        query = _parameters(request.query_string)
         call = Call(world, caller.seller, routed.arguments, query, request.body, caller.token, caller.roles, request)
         return routed.operation.handler(call)
     except SpApiError as error:
         return error.answer()
     except ValueError as error:  # a query that is not text
         return invalid_input("Invalid Input", str(error)).answer()
+
+
+@lru_cache(maxsize=1024)
+def _parameters(query_string: bytes) -> dict[str, list[str]]:
+    """Read once for all calls that ask the same; nobody changes it. ValueError when it is not text."""
+    return parse_qs(query_string.decode("ascii"), keep_blank_values=True, errors="strict")
 
 
 def _decoded(segment: bytes) -> str:

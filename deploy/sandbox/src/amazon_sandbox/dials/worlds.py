@@ -6,7 +6,7 @@ from typing import Annotated, Any
 
 import msgspec
 
-from amazon_sandbox import snapshots
+from amazon_sandbox import memory, snapshots
 from amazon_sandbox.clock import DAY_MS, HOUR_MS, SECOND_MS
 from amazon_sandbox.dials.dial import Dial, DialCall, DialError
 from amazon_sandbox.dials.listings import SeededListing, seeded_attributes
@@ -31,6 +31,7 @@ class Filling(msgspec.Struct, forbid_unknown_fields=True):
 
 def reset(call: DialCall) -> dict[str, Any]:
     call.world.reset()
+    memory.give_back()
     return {"sellers": 0}
 
 
@@ -43,6 +44,8 @@ def restore(call: DialCall) -> dict[str, Any]:
         snapshots.restore(call.world, call.body)
     except ValueError as error:
         raise DialError(str(error)) from error
+    memory.give_back()
+    memory.keep()
     return {"sellers": len(call.world.sellers)}
 
 
@@ -58,6 +61,7 @@ def fill(call: DialCall) -> dict[str, Any]:
     random = Random(wish.seed)  # noqa: S311 - invented goods, no secret
     lines = _fill_catalogue(call.world, seller, marketplace, wish, random)
     _fill_book(call.world, seller, marketplace, wish, lines, random)
+    memory.keep()
     return {"listings": wish.listings, "orders": wish.orders}
 
 

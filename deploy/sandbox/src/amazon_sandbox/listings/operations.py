@@ -6,6 +6,7 @@ from uuid import uuid4
 
 from amazon_sandbox.calls import Call
 from amazon_sandbox.listings.attributes import Attributes
+from amazon_sandbox.listings.catalogue import MOST_RENDERED, Listing, Snapshot
 from amazon_sandbox.listings.checks import Issue
 from amazon_sandbox.listings.documents import DATA_SETS, item
 from amazon_sandbox.listings.submissions import (
@@ -20,7 +21,7 @@ from amazon_sandbox.listings.submissions import (
     refuse_impossible_sku,
 )
 from amazon_sandbox.marketplaces import Marketplace
-from amazon_sandbox.wire import Answer, SpApiError, invalid_input, json_answer, unauthorized
+from amazon_sandbox.wire import Answer, SpApiError, encode, invalid_input, json_answer, unauthorized
 
 
 def get_listings_item(call: Call) -> Answer:
@@ -32,7 +33,23 @@ def get_listings_item(call: Call) -> Answer:
     asked = [marketplace.marketplace_id for marketplace in marketplaces]
     if listing is None or state is None or not any(one in state.marketplace_ids for one in asked):
         raise SpApiError(404, "NOT_FOUND", f"SKU '{sku}' not found in marketplace {', '.join(asked)}")
-    return json_answer(item(listing, state, marketplaces, included))
+    return Answer(200, _rendered(call, listing, state, marketplaces, included))
+
+
+def _rendered(
+    call: Call, listing: Listing, state: Snapshot, marketplaces: list[Marketplace], included: list[str]
+) -> bytes:
+    """The item's document. The last ones made are kept: a listing is read again and again until a write shows."""
+    kept = call.seller.catalogue.rendered
+    key = (listing.sku, *(one.marketplace_id for one in marketplaces), *included)
+    found = kept.get(key)
+    if found is not None and found[0] is state:
+        return found[1]
+    if len(kept) >= MOST_RENDERED:
+        kept.clear()
+    document = encode(item(listing, state, marketplaces, included))
+    kept[key] = (state, document)
+    return document
 
 
 def put_listings_item(call: Call) -> Answer:
