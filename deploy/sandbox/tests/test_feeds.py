@@ -513,3 +513,28 @@ def test_feeds_under_way_travel_in_a_snapshot(amazon: LocalAmazon, seller: Selli
     amazon.advance(120)
     assert [seller.feed(each)["processingStatus"] for each in ids] == ["DONE", "DONE"]
     assert json.loads(seller.feed_result(ids[1]))["summary"]["messagesAccepted"] == 1
+
+
+@pytest.mark.fact("3.8")
+def test_an_app_without_the_role_is_refused_by_the_type_of_feed_or_report(
+    amazon: LocalAmazon, seller: SellingPartner
+) -> None:
+    document_id = seller.upload(b"{}")
+    feed = {"marketplaceIds": [US], "inputFeedDocumentId": document_id}
+    report = {"marketplaceIds": [US]}
+    orders = "GET_FLAT_FILE_ALL_ORDERS_DATA_BY_LAST_UPDATE_GENERAL"
+
+    def statuses() -> list[int]:
+        return [
+            seller.feeds("POST", body={**feed, "feedType": LISTINGS}).status_code,
+            seller.feeds("POST", body={**feed, "feedType": "POST_ORDER_ACKNOWLEDGEMENT_DATA"}).status_code,
+            seller.reports("POST", body={**report, "reportType": orders}).status_code,
+            seller.reports("POST", "schedules", {**report, "reportType": orders, "period": "P1D"}).status_code,
+        ]
+
+    amazon.app_settings(roles=["Product Listing"])
+    assert statuses() == [202, 403, 403, 403]
+    amazon.app_settings(roles=["Pricing"])
+    assert statuses() == [403, 403, 403, 403]
+    amazon.app_settings(roles=["Inventory and Order Tracking"])
+    assert [status in (201, 202) for status in statuses()] == [True, True, True, True]

@@ -12,7 +12,7 @@ from amazon_sandbox.documents.presigned import upload_url
 from amazon_sandbox.documents.store import awaited_document
 from amazon_sandbox.feeds.feed import Feed
 from amazon_sandbox.feeds.types import FEED_TYPES, JSON_LISTINGS
-from amazon_sandbox.jobs.calls import cancel, found, page_of
+from amazon_sandbox.jobs.calls import cancel, found, page_of, refuse_without_role
 from amazon_sandbox.wire import Answer, invalid_input, json_answer, quota_exceeded
 
 # FACTS 6.6
@@ -48,6 +48,7 @@ def create_feed(call: Call) -> Answer:
     world, seller, now_ms = call.world, call.seller, call.world.clock.now_ms()
     if wish.feed_type not in FEED_TYPES:
         raise invalid_input(f"feedType '{wish.feed_type}' is not known here; known: {', '.join(FEED_TYPES)}.")
+    refuse_without_role(call, wish.feed_type)
     call.own_marketplaces(wish.marketplace_ids)
     document = document_of(call, wish.input_feed_document_id)
     if document is None or not document.is_input:

@@ -8,7 +8,8 @@ from amazon_sandbox.calls import Call
 from amazon_sandbox.clock import parse_iso
 from amazon_sandbox.jobs.book import JobBook
 from amazon_sandbox.jobs.job import IN_QUEUE, KEPT_MS, STATUSES, Job
-from amazon_sandbox.wire import Answer, SpApiError, invalid_input
+from amazon_sandbox.roles import roles_for_job
+from amazon_sandbox.wire import Answer, SpApiError, invalid_input, unauthorized
 
 _MOST_VALUES = 10
 _MOST_A_PAGE = 100
@@ -23,6 +24,12 @@ class Page(NamedTuple):
         """`{name: [...], "nextToken"?}`."""
         document: dict[str, Any] = {name: [job.document() for job in self.jobs]}
         return document if self.next_token is None else {**document, "nextToken": self.next_token}
+
+
+def refuse_without_role(call: Call, kind: str) -> None:
+    """403 for a feed or report of a type that the app's roles do not cover (FACTS 3.8)."""
+    if roles_for_job(kind).isdisjoint(call.roles):
+        raise unauthorized(f"The application does not have a role that {kind} needs.")
 
 
 def found(call: Call, book: JobBook, what: str) -> Job:

@@ -8,7 +8,7 @@ import msgspec
 from amazon_sandbox.calls import Call
 from amazon_sandbox.clock import parse_iso
 from amazon_sandbox.documents.answers import document_answer
-from amazon_sandbox.jobs.calls import cancel, found, page_of
+from amazon_sandbox.jobs.calls import cancel, found, page_of, refuse_without_role
 from amazon_sandbox.reports.report import Report
 from amazon_sandbox.reports.types import REPORT_TYPES
 from amazon_sandbox.wire import Answer, invalid_input, json_answer
@@ -30,7 +30,7 @@ def create_report(call: Call) -> Answer:
     """202 `{"reportId"}`."""
     wish = call.read(ReportSpecification)
     world, seller, now_ms = call.world, call.seller, call.world.clock.now_ms()
-    refuse_unknown_type(wish.report_type)
+    refuse_impossible_type(call, wish.report_type)
     call.own_marketplaces(wish.marketplace_ids)
     start_ms = _past_moment("dataStartTime", wish.data_start_time, now_ms)
     end_ms = _past_moment("dataEndTime", wish.data_end_time, now_ms)
@@ -66,9 +66,11 @@ def get_report_document(call: Call) -> Answer:
     return document_answer(call, "reportDocumentId")
 
 
-def refuse_unknown_type(report_type: str) -> None:
+def refuse_impossible_type(call: Call, report_type: str) -> None:
+    """400 for one that is not made here, 403 for one that the app has no role for."""
     if report_type not in REPORT_TYPES:
         raise invalid_input(f"reportType '{report_type}' is not known here; known: {', '.join(REPORT_TYPES)}.")
+    refuse_without_role(call, report_type)
 
 
 def _past_moment(name: str, text: str | None, now_ms: int) -> int | None:

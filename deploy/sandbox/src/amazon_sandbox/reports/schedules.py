@@ -7,7 +7,7 @@ import msgspec
 
 from amazon_sandbox.calls import Call
 from amazon_sandbox.clock import DAY_MS, HOUR_MS, SECOND_MS, iso, parse_iso
-from amazon_sandbox.reports.operations import FIRST_REPORT_ID, MarketplaceIds, refuse_unknown_type
+from amazon_sandbox.reports.operations import FIRST_REPORT_ID, MarketplaceIds, refuse_impossible_type
 from amazon_sandbox.reports.report import Report
 from amazon_sandbox.wire import Answer, SpApiError, invalid_input, json_answer
 
@@ -98,7 +98,7 @@ def create_report_schedule(call: Call) -> Answer:
     """201 `{"reportScheduleId"}`; one of the same type and marketplaces is replaced."""
     wish = call.read(ScheduleSpecification)
     world, now_ms = call.world, call.world.clock.now_ms()
-    refuse_unknown_type(wish.report_type)
+    refuse_impossible_type(call, wish.report_type)
     call.own_marketplaces(wish.marketplace_ids)
     if wish.period not in PERIODS_MS:
         raise invalid_input(f"period is one of {', '.join(PERIODS_MS)}.")
