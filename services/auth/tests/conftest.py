@@ -1,6 +1,7 @@
 """A running auth service beside the local Amazon, and hands to use both."""
 
 import asyncio
+import hashlib
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass
 from typing import Any
@@ -57,6 +58,19 @@ class Desk:
         self.runtime = runtime
         self.http = http
         self.amazon = amazon
+        # The cookie of this desk's browser; our client keeps none by itself.
+        self.browser: dict[str, str] = {}
+
+    def remember(self, answer: Response) -> Response:
+        """Keeps the cookie that an answer sets, as a browser does."""
+        if cookie := answer.headers.get("set-cookie"):
+            self.browser = {"cookie": cookie.split(";")[0]}
+        return answer
+
+    @property
+    def nonce_hash(self) -> bytes:
+        """What the database knows of this desk's browser."""
+        return hashlib.sha256(self.browser["cookie"].partition("=")[2].encode()).digest()
 
     @property
     def broker(self) -> TokenBroker:
@@ -78,6 +92,11 @@ class Desk:
             _, key = await identity.create_service_key(session, "orders")
         return await self.login(key)
 
+    async def operator_headers(self) -> dict[str, str]:
+        async with self.runtime.db.transaction() as session:
+            _, key = await identity.create_operator_key(session, "operator")
+        return await self.login(key)
+
     async def seller(self, selling_partner_id: str = "A1SELLER", marketplaces: tuple[str, ...] = (US, MX)) -> None:
         """A seller at Amazon, signed in to the browser."""
         region = "EU" if UK in marketplaces else "NA"
@@ -91,7 +110,7 @@ class Desk:
 
     async def create(self, tenant: Tenant, selling_partner_id: str = "A1SELLER", marketplace_id: str = US) -> Any:
         body = {"name": "Main", "selling_partner_id": selling_partner_id, "marketplace_id": marketplace_id}
-        answer = await self.http.post("/v1/connections", json=body, headers=tenant.headers)
+        answer = await self.post(tenant, "/v1/connections", body)
         assert answer.status_code == 201, answer.text
         return answer.json()
 
@@ -102,7 +121,7 @@ class Desk:
         return {name: values[0] for name, values in parse_qs(urlsplit(answer.headers["location"]).query).items()}
 
     async def callback(self, query: dict[str, str]) -> Response:
-        return await self.http.get("/v1/oauth/callback", params=query)
+        return await self.http.get("/v1/oauth/callback", params=query, headers=self.browser)
 
     async def connect(self, tenant: Tenant, selling_partner_id: str = "A1SELLER", marketplace_id: str = US) -> Any:
         """An active connection, by the whole round trip."""
@@ -113,7 +132,7 @@ class Desk:
         return answer.json()
 
     async def post(self, tenant: Tenant, path: str, body: Any = None) -> Response:
-        return await self.http.post(path, json=body, headers=tenant.headers)
+        return self.remember(await self.http.post(path, json=body, headers=tenant.headers | self.browser))
 
     async def announced(self) -> list[ConnectionEvent]:
         """What the outbox holds for `entrepot.connections`, in order."""
@@ -123,6 +142,16 @@ class Desk:
         """How often an access token was asked of Amazon with a refresh token."""
         books = await self.amazon.dial("GET", "/sandbox/books/tokens")
         return int(books["issued_by_grant_type"].get("refresh_token", 0))
+
+    async def notified(self, tenant: Tenant) -> list[str]:
+        """The codes of the account's notifications, the oldest first."""
+        items = (await self.http.get("/v1/notifications", headers=tenant.headers)).json()["items"]
+        return [item["code"] for item in reversed(items)]
+
+    async def audited(self, tenant: Tenant) -> list[Any]:
+        """The account's audit trail, the oldest first."""
+        items = (await self.http.get("/v1/audit-entries", headers=tenant.headers)).json()["items"]
+        return list(reversed(items))
 
     async def sql(self, statement: str, *parameters: Any) -> list[Any]:
         async with self.runtime.db.transaction() as session:

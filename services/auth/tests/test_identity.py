@@ -17,7 +17,7 @@ from auth_service.scopes import ACCOUNT_SCOPES
 from common import clock
 from common.callers import Caller, Verifier
 from common.errors import InvalidRequest, Unauthenticated
-from common.service_tokens import RemoteKeys, ServiceToken
+from common.service_tokens import LOOK_AGAIN_SECONDS, RemoteKeys, ServiceToken
 from common.testing.plugin import KEY_RING
 
 pytestmark = pytest.mark.row("A9")
@@ -176,21 +176,46 @@ async def test_processes_that_start_together_make_one_signing_key(desk: Any, all
     assert len(set(await all_at_once(*(ask() for _ in range(8))))) == 1
 
 
-async def test_after_a_rotation_the_newest_key_signs_and_older_tokens_stay_valid(desk: Any) -> None:
+async def test_the_next_signing_key_is_published_before_it_signs_and_no_token_fails_meanwhile(desk: Any) -> None:
     tenant = await desk.tenant()
+    verifier = Verifier(RemoteKeys.of_auth(desk.http, str(desk.http.base_url)), "entrepot")
+
+    async def kid() -> str:
+        token = (await desk.login(tenant.key))["authorization"].removeprefix("Bearer ")
+        await verifier.verify(token)
+        return str(jwt.get_unverified_header(token)["kid"])
+
+    first = await kid()
     async with desk.runtime.db.transaction() as session:
         newest = await signing.add_signing_key(session, desk.runtime.key_ring)
     published = (await desk.http.get("/.well-known/jwks.json")).json()["keys"]
-    assert len(published) == 2
-    assert published[0]["kid"] == newest.id
+    assert [key["kid"] for key in published] == [newest.id, first]
     assert all("d" not in key for key in published)
+    assert await kid() == first
+    await asyncio.sleep(LOOK_AGAIN_SECONDS)  # a verifier that has just looked looks again so much later
+    await desk.sql("update signing_key set created_at = created_at - interval '61 seconds'")
+    assert await kid() == newest.id
+    await verifier.verify(tenant.headers["authorization"].removeprefix("Bearer "))
 
-    renewed = await desk.login(tenant.key)
-    header = jwt.get_unverified_header(renewed["authorization"].removeprefix("Bearer "))
-    assert header["kid"] == newest.id
-    verifier = Verifier(RemoteKeys.of_auth(desk.http, str(desk.http.base_url)), "entrepot")
-    for headers in (tenant.headers, renewed):
-        await verifier.verify(headers["authorization"].removeprefix("Bearer "))
+
+async def test_a_signing_key_is_replaced_when_old_and_removed_when_nothing_valid_is_signed_by_it(desk: Any) -> None:
+    await desk.tenant()
+
+    async def rotate() -> tuple[int, int]:
+        async with desk.runtime.db.transaction() as session:
+            return await signing.rotate(session, desk.runtime.key_ring, timedelta(days=90))
+
+    assert await rotate() == (0, 0)
+    (first,) = [row[0] for row in await desk.sql("select id from signing_key")]
+    await desk.sql("update signing_key set created_at = created_at - interval '91 days'")
+    assert [await rotate(), await rotate()] == [(1, 0), (0, 0)]
+    await desk.sql("update signing_key set created_at = created_at - interval '59 minutes'")
+    assert await rotate() == (0, 0)
+    await desk.sql("update signing_key set created_at = created_at - interval '2 minutes'")
+    assert await rotate() == (0, 1)
+    published = (await desk.http.get("/.well-known/jwks.json")).json()["keys"]
+    assert len(published) == 1
+    assert published[0]["kid"] != first
 
 
 async def test_a_token_of_another_issuer_or_key_is_refused(desk: Any, issuer: Any) -> None:

@@ -9,21 +9,17 @@ from uuid import UUID
 
 import pytest
 import stamina
-from fastapi.routing import APIRoute
 from pydantic import SecretStr
 from sqlalchemy import Connection as SqlConnection
 
 from auth_service import vault
-from auth_service.routes import ROUTERS
 from common import http
 from common.crypto import KeyRing, Unreadable
 from common.migrations import drift
 from common.testing.plugin import KEY_RING
 from local_stack.ports import free_port
 
-OPEN = {"/v1/token", "/.well-known/jwks.json", "/v1/oauth/callback"}
 NEW_KEY = "new:" + base64.b64encode(b"n" * 32).decode()
-US = "ATVPDKIKX0DER"
 
 
 async def _tokens(desk: Any, tenant: Any, seller: str) -> tuple[UUID, str]:
@@ -137,7 +133,7 @@ async def test_no_token_state_or_code_reaches_the_log_of_the_service(desk: Any, 
 
 
 async def _answers(client: http.AsyncClient) -> None:
-    async for attempt in stamina.retry_context(on=http.NotSent, attempts=None, timeout=20, wait_max=0.2):
+    async for attempt in stamina.retry_context(on=http.NotSent, attempts=None, timeout=60, wait_max=0.2):
         with attempt:
             await client.get("/healthz")
 
@@ -157,50 +153,6 @@ async def _whole_life(desk: Any) -> list[str]:
     await desk.http.post("/v1/internal/access-tokens", json=body | {"refused": token[-8:]}, headers=headers)
     jwts = [given["authorization"].removeprefix("Bearer ") for given in (tenant.headers, headers)]
     return [token, tenant.key, *jwts, query["state"], query["spapi_oauth_code"], "dev-only-secret"]
-
-
-@pytest.mark.row("A9")
-def test_every_route_declares_a_scope_but_the_listed_ones() -> None:
-    routes = [route for router in ROUTERS for route in router.routes if isinstance(route, APIRoute)]
-    assert len(routes) > 20
-    without = {route.path for route in routes if not _scopes(route)}
-    assert without == OPEN
-
-
-def _scopes(route: APIRoute) -> list[str]:
-    return [s for d in route.dependant.dependencies if (s := getattr(d.call, "scope", None))]
-
-
-@pytest.mark.row("A9")
-@pytest.mark.edge(22)
-async def test_foreign_ids_answer_404_on_every_route_and_a_missing_scope_403(desk: Any) -> None:
-    ours, theirs = await desk.tenant(), await desk.tenant("Other")
-    connection = await desk.create(ours)
-    body = {"name": "US", "connection_id": connection["id"], "marketplace_id": US, "seller_of_record": "Shop"}
-    channel = (await desk.post(ours, "/v1/channels", body)).json()
-    keys = (await desk.http.get("/v1/api-keys", headers=ours.headers)).json()["items"]
-    ids = {"connection_id": connection["id"], "channel_id": channel["id"], "key_id": keys[0]["id"]}
-    no_scope = (await desk.post(ours, "/v1/api-keys", {"name": "reader", "scopes": ["orders:read"]})).json()
-    reader = await desk.login(no_scope["key"])
-    before = await desk.sql("select t::text from connection t union all select t::text from channel t")
-
-    asked = 0
-    for route in (route for router in ROUTERS for route in router.routes if isinstance(route, APIRoute)):
-        if route.path in OPEN:
-            continue
-        path = route.path.format(**ids)
-        for method in route.methods or ():
-            assert (await desk.http.request(method, path, json={})).status_code == 401, path
-            assert (await desk.http.request(method, path, json={}, headers=reader)).status_code == 403, path
-            if path != route.path:
-                asked += 1
-                answer = await desk.http.request(method, path, json={}, headers=theirs.headers)
-                assert (answer.status_code, answer.json()["type"]) == (404, "/problems/not-found"), path
-    assert asked == 14
-    assert await desk.sql("select t::text from connection t union all select t::text from channel t") == before
-    assert (await desk.http.get("/v1/connections", headers=theirs.headers)).json()["items"] == []
-    assert (await desk.http.get("/v1/channels", headers=theirs.headers)).json()["items"] == []
-    assert (await desk.post(theirs, "/v1/channels", body)).status_code == 404
 
 
 async def test_the_migrations_make_the_tables_of_the_models(desk: Any) -> None:

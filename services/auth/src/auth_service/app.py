@@ -1,6 +1,7 @@
 """Wires auth: it verifies with its own keys and calls Amazon with its own tokens, never over HTTP to itself."""
 
 from auth_service.access_tokens import TokenBroker
+from auth_service.jobs import background, runners
 from auth_service.lwa import Lwa
 from auth_service.routes import ROUTERS
 from auth_service.settings import AuthSettings
@@ -22,6 +23,8 @@ SERVICE = Service(
     package="auth_service",
     settings=AuthSettings,
     routers=ROUTERS,
+    operations=runners,
+    background=background,
     keys=_keys,
     access=_access,
 )

@@ -8,7 +8,7 @@ from common.errors import Problem
 
 NOBODY = UUID(int=0)  # the account of what belongs to the platform
 
-Purpose = Literal["refresh_token", "access_token", "signing_key"]
+Purpose = Literal["refresh_token", "access_token", "signing_key", "amazon_state"]
 
 
 class EncryptionKeyLost(Problem):
