@@ -11,7 +11,13 @@ import pytest
 from rich.console import Console
 from rich.table import Table
 
-KINDS = {"row": "Mission rows", "edge": "Edge cases", "fault": "Fault matrix", "fact": "Facts about Amazon"}
+KINDS = {
+    "row": "Mission rows",
+    "edge": "Edge cases",
+    "fault": "Fault matrix",
+    "fact": "Facts about Amazon",
+    "pain": "Integrators' pains",
+}
 ROWS = [
     f"{group}{number}"
     for group, count in (("A", 10), ("B", 18), ("C", 12), ("D", 7), ("E", 6))

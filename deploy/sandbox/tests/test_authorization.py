@@ -15,7 +15,7 @@ NA_APP = app_of("NA").application_id
 def test_the_consent_page_is_a_form_that_lists_the_sellers_of_the_region(amazon: LocalAmazon) -> None:
     amazon.create_seller("A1US", "NA", US)
     amazon.create_seller("A2GB", "EU", "A1F83G8C2ARO7P")
-    page = amazon.consent_page(application_id=NA_APP, state='"><script>', redirect_uri=REDIRECT_URI, version="beta")
+    page = amazon.consent_page(application_id=NA_APP, state='"><script>', redirect_uri=REDIRECT_URI)
     assert page.status_code == 200
     assert page.headers["referrer-policy"] == "no-referrer"
     assert "A1US" in page.text
@@ -51,6 +51,7 @@ def test_with_two_sellers_auto_consent_waits_until_one_is_signed_in(amazon: Loca
     [
         ({"application_id": "amzn1.sellerapps.app.nobody", "redirect_uri": REDIRECT_URI}, "MD1000"),
         ({"application_id": NA_APP, "redirect_uri": "https://evil.example/"}, "MD5101"),
+        ({"application_id": NA_APP, "redirect_uri": REDIRECT_URI, "version": "beta"}, "MD1000"),
     ],
 )
 def test_an_unknown_app_or_redirect_uri_shows_amazons_error(

@@ -23,6 +23,10 @@ def start(
             help="A redirect URI registered for the apps; repeatable, in the environment separated by spaces.",
         ),
     ] = None,
+    login_uri: Annotated[
+        str,
+        typer.Option(envvar="AMAZON_SANDBOX_LOGIN_URI", help="The apps' login URI, for what Amazon begins."),
+    ] = "",
     auto_consent: Annotated[
         bool,
         typer.Option(
@@ -38,7 +42,10 @@ def start(
 ) -> None:
     """A local, stateful Amazon: SP-API, Login with Amazon and the consent page. Dials: GET /sandbox."""
     settings = Settings(
-        quotas=QuotaSettings(enabled=quotas), auto_consent=auto_consent, redirect_uris=tuple(redirect_uri or ())
+        quotas=QuotaSettings(enabled=quotas),
+        auto_consent=auto_consent,
+        redirect_uris=tuple(redirect_uri or ()),
+        login_uri=login_uri,
     )
     serve(host, port, {"NA": na_port, "EU": eu_port, "FE": fe_port}, settings)
 

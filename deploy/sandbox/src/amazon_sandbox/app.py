@@ -11,10 +11,10 @@ from amazon_sandbox.connections import abort_connection, close_connection
 from amazon_sandbox.dials import dial_routes
 from amazon_sandbox.faults import Fault
 from amazon_sandbox.marketplaces import RegionCode
+from amazon_sandbox.requests import Request
 from amazon_sandbox.sp_api import (
     NO_OPERATION,
-    Request,
-    authorized_seller,
+    authorized_caller,
     perform,
     route,
     take_quota,
@@ -85,13 +85,15 @@ class AmazonApp:
                 scope["query_string"],
                 token.decode("latin-1") if token else None,
                 body,
+                headers,
             )
             routed = route(request)
             operation = routed.operation.name
-            seller, client_id = authorized_seller(world, request)
-            rate_limit = take_quota(world, request, operation, seller, client_id)
+            caller = authorized_caller(world, request, routed.operation)
+            seller = caller.seller
+            rate_limit = take_quota(world, request, operation, seller, caller.token.app.client_id)
             fault = world.faults.next_for(operation, seller.selling_partner_id)
-            answer = perform(world, routed, seller, request)
+            answer = perform(world, routed, caller, request)
         except SpApiError as error:
             return operation, error.answer(), None
         if rate_limit is not None and answer.status < 300:

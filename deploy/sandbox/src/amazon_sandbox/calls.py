@@ -5,7 +5,9 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
+from amazon_sandbox.grants import AccessToken
 from amazon_sandbox.marketplaces import MARKETPLACES, Marketplace
+from amazon_sandbox.requests import Request
 from amazon_sandbox.wire import decode, invalid_input
 
 if TYPE_CHECKING:
@@ -20,6 +22,16 @@ class Call(msgspec.Struct, frozen=True, gc=False):
     arguments: tuple[str, ...]
     query: dict[str, list[str]]
     body: bytes
+    token: AccessToken
+    roles: frozenset[str]
+    request: Request
+
+    def data_elements(self) -> frozenset[str] | None:
+        """What a Restricted Data Token allows of this very resource (FACTS 4.4, 4.6); None for any other token."""
+        if self.token.restricted is None:
+            return None
+        covering = (one for one in self.token.restricted if one.covers(self.request.method, self.request.path))
+        return frozenset[str]().union(*(one.data_elements for one in covering))
 
     def one(self, name: str) -> str | None:
         values = self.query.get(name)

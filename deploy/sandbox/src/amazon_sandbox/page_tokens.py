@@ -32,3 +32,16 @@ def fingerprint(*filters: object) -> str:
 
 def _seal(payload: bytes) -> bytes:
     return hashlib.blake2b(payload, key=_KEY, digest_size=_SEAL_BYTES).digest()
+
+
+def seal_to_encode(content: object) -> str:
+    """As `seal`, with characters in it that a query must percent-encode, once (PAINS 10)."""
+    sealed = seal(content)
+    return f"{sealed[:8]}+{sealed[8:]}="
+
+
+def unseal_encoded(token: str) -> Any:
+    """What was sealed for encoding; ValueError for a token that was encoded twice or not at all, and anything else."""
+    if token[8:9] != "+" or not token.endswith("="):
+        raise ValueError("not a page token, or not encoded once")
+    return unseal(token[:8] + token[9:-1])

@@ -20,6 +20,27 @@ USAGE_PLANS: dict[str, UsagePlan] = {
     "patchListingsItem": UsagePlan(5, 5),
     "deleteListingsItem": UsagePlan(5, 5),
     "searchListingsItems": UsagePlan(5, 5),
+    "getOrders": UsagePlan(0.0167, 20),
+    "getOrderV0": UsagePlan(0.5, 30),  # getOrder of Orders v0, which has a bucket of its own
+    "getOrderItems": UsagePlan(0.5, 30),
+    "getOrderAddress": UsagePlan(0.5, 30),
+    "getOrderBuyerInfo": UsagePlan(0.5, 30),
+    "getOrderItemsBuyerInfo": UsagePlan(0.5, 30),
+    "getOrderRegulatedInfo": UsagePlan(0.5, 30),
+    "updateShipmentStatus": UsagePlan(5, 15),
+    "updateVerificationStatus": UsagePlan(0.5, 30),
+    "createRestrictedDataToken": UsagePlan(1, 10),
+    "createDestination": UsagePlan(1, 5),
+    "getDestinations": UsagePlan(1, 5),
+    "getDestination": UsagePlan(1, 5),
+    "deleteDestination": UsagePlan(1, 5),
+    "getSubscriptions": UsagePlan(1, 5),
+    "createSubscription": UsagePlan(1, 5),
+    "getSubscription": UsagePlan(1, 5),
+    "getSubscriptionById": UsagePlan(1, 5),
+    "deleteSubscriptionById": UsagePlan(1, 5),
+    "sendTestNotification": UsagePlan(1, 5),
+    "rotateApplicationClientSecret": UsagePlan(0.0167, 1),
 }
 
 

@@ -4,13 +4,19 @@ from collections.abc import Callable
 from typing import NamedTuple
 from urllib.parse import parse_qs, unquote_to_bytes
 
-from amazon_sandbox import sellers
+from amazon_sandbox import sellers, tokens
 from amazon_sandbox.calls import Call
+from amazon_sandbox.client_secrets import rotate_application_client_secret
+from amazon_sandbox.grants import AccessToken
 from amazon_sandbox.listings import operations as listings_operations
 from amazon_sandbox.listings import search as listings_search
-from amazon_sandbox.marketplaces import RegionCode
-from amazon_sandbox.orders import reading, shipments
+from amazon_sandbox.lwa import NOTIFICATIONS_SCOPE, ROTATION_SCOPE
+from amazon_sandbox.marketplaces import REGION_CODES
+from amazon_sandbox.notifications import destinations, subscriptions
+from amazon_sandbox.orders import reading, shipments, v0_reading, v0_updates
 from amazon_sandbox.quotas import BucketKey, rate_limit_header
+from amazon_sandbox.requests import Request
+from amazon_sandbox.roles import REQUIRED_ROLES
 from amazon_sandbox.wire import Answer, SpApiError, invalid_input, quota_exceeded, unauthorized
 from amazon_sandbox.world import Seller, World
 
@@ -18,14 +24,23 @@ Handler = Callable[[Call], Answer]
 
 
 class Operation(NamedTuple):
-    """`path`: fixed segments, and `*` for each variable one."""
+    """`path`: fixed segments, and `*` for each variable one; `scope` makes it grantless (FACTS 2.4)."""
 
     name: str
     method: str
     path: str
     handler: Handler
+    scope: str | None = None
+
+    @property
+    def roles(self) -> frozenset[str] | None:
+        """One of these the app must hold and the seller have granted (FACTS 4.2); None is no role."""
+        return REQUIRED_ROLES.get(self.path.partition("/")[0])
 
 
+_DESTINATIONS = "notifications/v1/destinations"
+_SUBSCRIPTIONS = "notifications/v1/subscriptions"
+_V0_ORDERS = "orders/v0/orders"
 _LISTINGS_ITEM = "listings/2021-08-01/items/*/*"
 
 OPERATIONS = (
@@ -43,24 +58,79 @@ OPERATIONS = (
     Operation("searchOrders", "GET", "orders/2026-01-01/orders", reading.search_orders),
     Operation("getOrder", "GET", "orders/2026-01-01/orders/*", reading.get_order),
     Operation("confirmShipment", "POST", "orders/v0/orders/*/shipmentConfirmation", shipments.confirm_shipment),
+    Operation("getOrders", "GET", _V0_ORDERS, v0_reading.get_orders),
+    Operation("getOrderV0", "GET", f"{_V0_ORDERS}/*", v0_reading.get_order),
+    Operation("getOrderItems", "GET", f"{_V0_ORDERS}/*/orderItems", v0_reading.get_order_items),
+    Operation("getOrderAddress", "GET", f"{_V0_ORDERS}/*/address", v0_reading.get_order_address),
+    Operation("getOrderBuyerInfo", "GET", f"{_V0_ORDERS}/*/buyerInfo", v0_reading.get_order_buyer_info),
+    Operation(
+        "getOrderItemsBuyerInfo", "GET", f"{_V0_ORDERS}/*/orderItems/buyerInfo", v0_reading.get_order_items_buyer_info
+    ),
+    Operation("getOrderRegulatedInfo", "GET", f"{_V0_ORDERS}/*/regulatedInfo", v0_reading.get_order_regulated_info),
+    Operation("updateShipmentStatus", "POST", f"{_V0_ORDERS}/*/shipment", v0_updates.update_shipment_status),
+    Operation(
+        "updateVerificationStatus", "PATCH", f"{_V0_ORDERS}/*/regulatedInfo", v0_updates.update_verification_status
+    ),
+    Operation(
+        "createRestrictedDataToken",
+        "POST",
+        "tokens/2021-03-01/restrictedDataToken",
+        tokens.create_restricted_data_token,
+    ),
+    Operation("createDestination", "POST", _DESTINATIONS, destinations.create_destination, NOTIFICATIONS_SCOPE),
+    Operation("getDestinations", "GET", _DESTINATIONS, destinations.get_destinations, NOTIFICATIONS_SCOPE),
+    Operation("getDestination", "GET", f"{_DESTINATIONS}/*", destinations.get_destination, NOTIFICATIONS_SCOPE),
+    Operation(
+        "deleteDestination", "DELETE", f"{_DESTINATIONS}/*", destinations.delete_destination, NOTIFICATIONS_SCOPE
+    ),
+    Operation("getSubscriptions", "GET", _SUBSCRIPTIONS, subscriptions.get_subscriptions),
+    Operation("createSubscription", "POST", f"{_SUBSCRIPTIONS}/*", subscriptions.create_subscription),
+    Operation("getSubscription", "GET", f"{_SUBSCRIPTIONS}/*", subscriptions.get_subscription),
+    Operation(
+        "getSubscriptionById",
+        "GET",
+        f"{_SUBSCRIPTIONS}/*/*",
+        subscriptions.get_subscription_by_id,
+        NOTIFICATIONS_SCOPE,
+    ),
+    Operation(
+        "deleteSubscriptionById",
+        "DELETE",
+        f"{_SUBSCRIPTIONS}/*/*",
+        subscriptions.delete_subscription_by_id,
+        NOTIFICATIONS_SCOPE,
+    ),
+    Operation(
+        "sendTestNotification",
+        "POST",
+        f"{_SUBSCRIPTIONS}/*/testNotification",
+        subscriptions.send_test_notification,
+        NOTIFICATIONS_SCOPE,
+    ),
+    Operation(
+        "rotateApplicationClientSecret",
+        "POST",
+        "applications/2023-11-30/clientSecret",
+        rotate_application_client_secret,
+        ROTATION_SCOPE,
+    ),
 )
 
 _ROUTES = {(operation.method, tuple(operation.path.encode().split(b"/"))): operation for operation in OPERATIONS}
+_ROLES = {operation.name: operation.roles for operation in OPERATIONS}
+_NOBODY = {region: Seller("", region, "", ()) for region in REGION_CODES}  # whom a grantless call is for
 # The positions of the variable segments, by shape: the few shapes there are, each tried as a dictionary key.
 _SHAPES = sorted({tuple(at for at, segment in enumerate(path) if segment == b"*") for _method, path in _ROUTES})
 
 NO_OPERATION = "unknown"
 
 
-class Request(NamedTuple):
-    """A call as it came off the wire. The path is still encoded: `A%2FB` and `A%252FB` are different SKUs."""
+class Caller(NamedTuple):
+    """Who calls: the seller the token speaks for (nobody when grantless), the token, and the roles that count."""
 
-    region: RegionCode
-    method: str
-    raw_path: bytes
-    query_string: bytes
-    access_token: str | None
-    body: bytes
+    seller: Seller
+    token: AccessToken
+    roles: frozenset[str]
 
 
 class Routed(NamedTuple):
@@ -85,8 +155,8 @@ def route(request: Request) -> Routed:
     )
 
 
-def authorized_seller(world: World, request: Request) -> tuple[Seller, str]:
-    """The seller the access token speaks for in this region, and the app's client id. Raises SpApiError 403."""
+def authorized_caller(world: World, request: Request, operation: Operation) -> Caller:
+    """Who calls `operation` in this region with this access token. Raises SpApiError 403."""
     if request.access_token is None:
         raise unauthorized("Access token is missing in the request header.")
     token = world.grants.access_token(request.access_token)
@@ -94,15 +164,30 @@ def authorized_seller(world: World, request: Request) -> tuple[Seller, str]:
         raise unauthorized("The access token you provided is revoked, malformed or invalid.")
     if token.expires_ms <= world.clock.now_ms():
         raise unauthorized("The access token you provided has expired.")
+    if token.app.region != request.region:
+        raise unauthorized("The access token does not hold in this region.")
+    registration = world.registrations[token.app.client_id]
     grant = token.grant
     if grant is None:
-        raise unauthorized("A grantless token cannot call this operation.")
+        if operation.scope is None or token.scope != operation.scope:
+            raise unauthorized("A grantless token of this scope cannot call this operation.")  # FACTS 2.4.2
+        return Caller(_NOBODY[request.region], token, registration.roles)
+    if operation.scope is not None:
+        raise unauthorized("A grantless operation takes no seller's token.")  # FACTS 2.4.1
     if grant.revoked:
         raise unauthorized("The access token you provided is revoked, malformed or invalid.")
     seller = world.sellers.get((request.region, grant.selling_partner_id))
-    if grant.app.region != request.region or seller is None:
+    if seller is None:
         raise unauthorized("The access token does not hold in this region.")
-    return seller, grant.app.client_id
+    roles = grant.roles if grant.roles is registration.roles else grant.roles & registration.roles
+    needed = _ROLES[operation.name]
+    if needed is not None and needed.isdisjoint(roles):
+        raise unauthorized("The application does not have a role that this operation needs.")
+    if token.restricted is not None:
+        path = request.raw_path.decode("ascii", "replace")
+        if not any(resource.covers(request.method, path) for resource in token.restricted):
+            raise unauthorized("The Restricted Data Token was not made for this resource.")  # FACTS 4.6
+    return Caller(seller, token, roles)
 
 
 def take_quota(world: World, request: Request, operation: str, seller: Seller, client_id: str) -> bytes | None:
@@ -118,11 +203,11 @@ def take_quota(world: World, request: Request, operation: str, seller: Seller, c
     return rate_limit_header(operation, settings)
 
 
-def perform(world: World, routed: Routed, seller: Seller, request: Request) -> Answer:
+def perform(world: World, routed: Routed, caller: Caller, request: Request) -> Answer:
     """The handler's answer, refusals included."""
     try:
         query = parse_qs(request.query_string.decode("ascii"), keep_blank_values=True, errors="strict")
-        call = Call(world, seller, routed.arguments, query, request.body)
+        call = Call(world, caller.seller, routed.arguments, query, request.body, caller.token, caller.roles, request)
         return routed.operation.handler(call)
     except SpApiError as error:
         return error.answer()

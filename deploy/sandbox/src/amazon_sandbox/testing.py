@@ -11,6 +11,7 @@ from urllib.parse import parse_qs, quote, urlsplit
 import httpx
 
 from amazon_sandbox.apps import APPS, App
+from amazon_sandbox.lwa import NOTIFICATIONS_SCOPE
 from amazon_sandbox.marketplaces import RegionCode
 
 REDIRECT_URI = "http://127.0.0.1:9/callback"
@@ -73,13 +74,16 @@ class LocalAmazon:
     def consent_page(self, **parameters: str) -> httpx.Response:
         return self.http.get(self.urls["consent"] + "/apps/authorize/consent", params=parameters)
 
-    def authorization_code(self, selling_partner_id: str, region: RegionCode, state: str = "a-state") -> str:
-        """The code of a seller who confirms on the consent page."""
+    def authorization_code(
+        self, selling_partner_id: str, region: RegionCode, state: str = "a-state", **parameters: str
+    ) -> str:
+        """The code of a seller who confirms on the consent page; `parameters` are more of its query."""
         form = {
             "application_id": app_of(region).application_id,
             "redirect_uri": REDIRECT_URI,
             "state": state,
             "selling_partner_id": selling_partner_id,
+            **parameters,
         }
         answer = self.http.post(self.urls["consent"] + "/apps/authorize/consent", data=form)
         assert answer.status_code == 302, answer.text
@@ -89,6 +93,15 @@ class LocalAmazon:
         app = app_of(region)
         form = {"client_id": app.client_id, "client_secret": app.client_secret, **parameters}
         return self.http.post(self.urls["lwa"] + "/auth/o2/token", data=form)
+
+    def app_settings(self, region: RegionCode = "NA", **changes: object) -> Any:
+        """Changes what the developer of the region's app has registered."""
+        return self.dial("PUT", f"/sandbox/apps/{app_of(region).application_id}", changes)
+
+    def grantless(self, scope: str = NOTIFICATIONS_SCOPE, region: RegionCode = "NA") -> "SellingPartner":
+        """The SP-API as the app itself calls it, for no seller."""
+        tokens = self.token(region, grant_type="client_credentials", scope=scope).json()
+        return SellingPartner(self, "", region, tokens["access_token"], "")
 
     def connect(self, selling_partner_id: str, region: RegionCode) -> "SellingPartner":
         """The whole authorisation of a seller that exists."""
@@ -120,6 +133,20 @@ class SellingPartner:
         if self.amazon.check is not None:
             self.amazon.check(answer)
         return answer
+
+    def with_token(self, access_token: str) -> "SellingPartner":
+        """The same seller with another token: a Restricted Data Token, or one of after a renewal."""
+        return SellingPartner(self.amazon, self.selling_partner_id, self.region, access_token, self.refresh_token)
+
+    def restricted(self, path: str, *data_elements: str) -> "SellingPartner":
+        """The same seller with a Restricted Data Token for one path."""
+        resource: dict[str, object] = {"method": "GET", "path": path}
+        if data_elements:
+            resource["dataElements"] = list(data_elements)
+        body = {"restrictedResources": [resource]}
+        answer = self.call("POST", "/tokens/2021-03-01/restrictedDataToken", body)
+        assert answer.status_code == 200, answer.text
+        return self.with_token(answer.json()["restrictedDataToken"])
 
     def participations(self) -> httpx.Response:
         return self.call("GET", "/sellers/v1/marketplaceParticipations")

@@ -4,11 +4,14 @@ import heapq
 from collections import Counter
 from collections.abc import Callable
 
+from amazon_sandbox.apps import registrations
 from amazon_sandbox.clock import SECOND_MS, Clock
 from amazon_sandbox.faults import Faults
 from amazon_sandbox.grants import Grants
 from amazon_sandbox.listings.catalogue import Catalogue
 from amazon_sandbox.marketplaces import MARKETPLACES, REGION_CODES, RegionCode
+from amazon_sandbox.notifications.queues import Queues
+from amazon_sandbox.notifications.registry import Registry
 from amazon_sandbox.orders.book import OrderBook
 from amazon_sandbox.quotas import Quotas
 from amazon_sandbox.settings import Settings
@@ -41,9 +44,12 @@ class World:
         self.clock = Clock()
         self.sellers: dict[tuple[RegionCode, str], Seller] = {}
         self.signed_in: dict[RegionCode, str] = {}
+        self.registrations = registrations()
         self.grants = Grants()
         self.quotas = Quotas()
         self.faults = Faults()
+        self.notifications = Registry()
+        self.queues = Queues()
         self.calls: Counter[tuple[str, int]] = Counter()
         self.token_calls: Counter[str] = Counter()
         self._order_numbers = 0

@@ -5,11 +5,11 @@ from starlette.responses import JSONResponse, RedirectResponse, Response
 from starlette.routing import BaseRoute, Route
 
 from amazon_sandbox.consent import ConsentPage
-from amazon_sandbox.dials import books, controls, listings, orders, sellers
+from amazon_sandbox.dials import apps, books, controls, listings, orders, sellers
 from amazon_sandbox.dials.dial import Dial
 from amazon_sandbox.world import World
 
-_DIALS: tuple[Dial, ...] = (*sellers.DIALS, *listings.DIALS, *orders.DIALS, *controls.DIALS, *books.DIALS)
+_DIALS: tuple[Dial, ...] = (*sellers.DIALS, *apps.DIALS, *listings.DIALS, *orders.DIALS, *controls.DIALS, *books.DIALS)
 
 
 def dial_routes(world: World) -> list[BaseRoute]:
@@ -21,6 +21,9 @@ def dial_routes(world: World) -> list[BaseRoute]:
         *(Route(dial.path, dial.endpoint(world), methods=[dial.method]) for dial in _DIALS),
         Route("/apps/authorize/consent", consent.show, methods=["GET"]),
         Route("/apps/authorize/consent", consent.confirm, methods=["POST"]),
+        Route("/apps/authorize/confirm/{application_id}", consent.callback, methods=["GET"]),
+        Route("/apps/manage", consent.manage, methods=["GET"]),
+        Route("/apps/manage", consent.begin, methods=["POST"]),
         Route("/sandbox/{anything:path}", _no_such_dial, methods=["GET", "POST", "PUT", "PATCH", "DELETE"]),
     ]
 

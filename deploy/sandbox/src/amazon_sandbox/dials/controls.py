@@ -5,6 +5,7 @@ from typing import Any
 import msgspec
 
 from amazon_sandbox import faults, lwa, settings
+from amazon_sandbox.client_secrets import warn_of_expiry
 from amazon_sandbox.clock import iso
 from amazon_sandbox.dials.dial import Dial, DialCall, DialError
 from amazon_sandbox.sp_api import OPERATIONS
@@ -66,6 +67,7 @@ def advance_clock(call: DialCall) -> dict[str, Any]:
     except ValueError as error:
         raise DialError(str(error)) from error
     call.world.settle()
+    warn_of_expiry(call.world)
     return show_clock(call)
 
 
@@ -84,7 +86,8 @@ DIALS = (
         "PUT",
         "/sandbox/settings",
         'change some: {"listing_delay_s", "shipment_delay_s", "search_lag_s", "access_token_ttl_s", '
-        '"quotas": {"enabled", "scale"}, "auto_consent", "redirect_uris": [...]}',
+        '"authorization_life_days", "quotas": {"enabled", "scale"}, "auto_consent", "redirect_uris": [...], '
+        '"login_uri"}',
         change_settings,
     ),
     Dial("GET", "/sandbox/faults", "the faults that are armed", show_faults),

@@ -10,10 +10,16 @@ from amazon_sandbox.dials.dial import Dial, DialCall, DialError
 from amazon_sandbox.listings.attributes import offer_price, value_of
 from amazon_sandbox.listings.documents import asin_of
 from amazon_sandbox.marketplaces import MARKETPLACES, Marketplace
-from amazon_sandbox.orders.book import CANCELLED, PENDING, UNSHIPPED, Cancellation, Line, Order
+from amazon_sandbox.orders.book import CANCELLED, PENDING, UNSHIPPED, Cancellation, Line, Order, Regulation
 from amazon_sandbox.orders.documents import SERVICE_LEVELS
 from amazon_sandbox.world import Seller, World
 
+_REGULATION = Regulation(
+    fields=({"FieldId": "pet_name", "FieldLabel": "Name", "FieldType": "Text", "FieldValue": "Canary Rex"},),
+    rejection_reasons=(
+        {"RejectionReasonId": "unsuitable", "RejectionReasonDescription": "The medicine does not suit this animal."},
+    ),
+)
 _PREFIXES = {"NA": "113", "EU": "026", "FE": "250"}
 
 
@@ -50,6 +56,8 @@ class PlacedOrder(msgspec.Struct, forbid_unknown_fields=True, gc=False):
     created_time: str | None = None
     recipient: Address | None = None
     gift_message: str | None = None
+    in_store_pickup: bool = False
+    regulated: bool = False
 
 
 class Placement(msgspec.Struct, forbid_unknown_fields=True):
@@ -159,6 +167,8 @@ def _order(
         ),
         address=msgspec.to_builtins(placed.recipient) if placed.recipient is not None else None,
         gift_message=placed.gift_message,
+        in_store_pickup=placed.in_store_pickup,
+        regulation=_REGULATION if placed.regulated else None,
     )
 
 
@@ -191,7 +201,8 @@ DIALS = (
         "/sandbox/orders",
         'place orders: {"selling_partner_id", "marketplace_id", "orders": [{"lines": [{"sku", "quantity", '
         '"unit_price"?}], "amazon_order_id"?, "status"? (UNSHIPPED or PENDING), "fulfilled_by"? (MERCHANT or AMAZON), '
-        '"service_level"? (STANDARD), "created_time"?, "recipient"? (CustomerAddress), "gift_message"?}]}',
+        '"service_level"? (STANDARD), "created_time"?, "recipient"? (CustomerAddress), "gift_message"?, '
+        '"in_store_pickup"?, "regulated"?}]}',
         place,
     ),
     Dial("POST", "/sandbox/orders/{order_id}/release", "a pending order becomes UNSHIPPED; no body", release),

@@ -46,7 +46,9 @@ def sign_in(call: DialCall) -> dict[str, Any]:
 
 
 def revoke(call: DialCall) -> dict[str, Any]:
+    """Its subscriptions end with them (FACTS 9.3)."""
     seller = call.seller(call.path["selling_partner_id"])
+    call.world.notifications.end_authorization(seller.region, seller.selling_partner_id)
     return {"grants_revoked": call.world.grants.revoke(seller.selling_partner_id, seller.region)}
 
 

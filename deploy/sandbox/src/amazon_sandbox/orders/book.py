@@ -50,6 +50,18 @@ class Cancellation(msgspec.Struct, frozen=True):
     executed: bool
 
 
+class Regulation(msgspec.Struct, frozen=True):
+    """What the seller has to verify before a regulated order may ship."""
+
+    fields: tuple[dict[str, str], ...] = ()
+    rejection_reasons: tuple[dict[str, str], ...] = ()
+    requires_dosage_label: bool = False
+    status: str = "Pending"
+    rejection_reason_id: str | None = None
+    reviewer_id: str | None = None
+    reviewed_ms: int | None = None
+
+
 class Order(msgspec.Struct, eq=False):
     """`accepted` are the packages Amazon took, `packages` those that show; status follows what shows."""
 
@@ -68,6 +80,8 @@ class Order(msgspec.Struct, eq=False):
     accepted: dict[str, Package] = {}
     packages: dict[str, Package] = {}
     confirmations: int = 0
+    in_store_pickup: bool = False
+    regulation: Regulation | None = None
     rendered: tuple[int, int, bytes] | None = None  # the last document: what it includes, until when it holds, itself
 
     @property

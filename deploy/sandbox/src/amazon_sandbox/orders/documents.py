@@ -2,13 +2,26 @@
 
 from collections.abc import Iterable
 from decimal import Decimal
+from functools import lru_cache
 from typing import Any, NamedTuple
 
 from amazon_sandbox.clock import HOUR_MS, iso
 from amazon_sandbox.listings.attributes import amount
 from amazon_sandbox.marketplaces import MARKETPLACES, Marketplace
-from amazon_sandbox.orders.book import AMAZON, CANCELLED, MERCHANT, SHIPPED, Line, Order, Package, shipped_quantity
+from amazon_sandbox.orders.book import (
+    AMAZON,
+    CANCELLED,
+    MERCHANT,
+    PARTIALLY_SHIPPED,
+    SHIPPED,
+    UNSHIPPED,
+    Line,
+    Order,
+    Package,
+    shipped_quantity,
+)
 from amazon_sandbox.orders.people import buyer_email, buyer_name, delivery_address
+from amazon_sandbox.roles import DIRECT_TO_CONSUMER, TAX_INVOICING, TAX_REMITTANCE
 from amazon_sandbox.wire import encode
 
 DATASETS = (
@@ -26,6 +39,12 @@ DATASETS = (
 )
 _BIT = {name: 1 << position for position, name in enumerate(DATASETS)}
 _PHONE_SUPPRESSED = 1 << len(DATASETS)
+# What the roles let be seen (FACTS 4.2); these ride in the same mask as the data sets.
+_RECIPIENT_SEEN = 1 << (len(DATASETS) + 1)  # name, address lines, postal code, phone, gift message
+_EMAIL_SEEN = 1 << (len(DATASETS) + 2)
+_MERCHANT_BUYER_SEEN = 1 << (len(DATASETS) + 3)  # the buyer's name, by who fulfils the order
+_AMAZON_BUYER_SEEN = 1 << (len(DATASETS) + 4)
+_EMAIL_STATUSES = (UNSHIPPED, PARTIALLY_SHIPPED, SHIPPED)  # FACTS 4.3
 _FOREVER_MS = 1 << 62
 
 
@@ -51,6 +70,25 @@ SERVICE_LEVELS: dict[str, _Promise] = {  # FACTS 8.2.8
 
 def included_mask(datasets: Iterable[str]) -> int:
     return sum(_BIT[name] for name in set(datasets))
+
+
+@lru_cache(maxsize=64)
+def roles_mask(roles: frozenset[str]) -> int:
+    """What an app with these roles may see of people; the rest is silently absent (FACTS 4.1, 4.2)."""
+    mask = 0
+    if DIRECT_TO_CONSUMER in roles:
+        mask |= _RECIPIENT_SEEN | _EMAIL_SEEN | _MERCHANT_BUYER_SEEN
+    if not roles.isdisjoint((TAX_INVOICING, TAX_REMITTANCE)):
+        mask |= _MERCHANT_BUYER_SEEN | _AMAZON_BUYER_SEEN
+    return mask
+
+
+def is_phone_suppressed(order: Order, now_ms: int) -> bool:
+    """FACTS 4.8: always when Amazon fulfils, and once the latest delivery date of a shipped order has passed."""
+    if order.fulfilled_by == AMAZON:
+        return True
+    delivered_ms = order.created_ms + SERVICE_LEVELS[order.service_level].deliver_by * HOUR_MS
+    return order.status == SHIPPED and now_ms >= delivered_ms
 
 
 def render(order: Order, included: int, now_ms: int) -> bytes:
@@ -88,9 +126,9 @@ def _document(order: Order, included: int) -> dict[str, Any]:
         "orderItems": [_item(order, line, marketplace, included, settled) for line in order.lines],
     }
     if included & _BIT["BUYER"] and settled:
-        document["buyer"] = _buyer(order)
+        document["buyer"] = buyer_of(order, included)
     if included & _BIT["RECIPIENT"] and settled:
-        document["recipient"] = {"deliveryAddress": _address(order, marketplace, included)}
+        document["recipient"] = {"deliveryAddress": address_of(order, included)}
     if included & _BIT["PROCEEDS"] and settled:
         total = sum((line.unit_price * line.quantity for line in order.lines), Decimal(0))
         document["proceeds"] = {
@@ -126,7 +164,7 @@ def _item(order: Order, line: Line, marketplace: Marketplace, included: int, set
             "quantityFulfilled": shipped,
             "quantityUnfulfilled": item["quantityOrdered"] - shipped,
         }
-        if order.gift_message is not None and settled:
+        if order.gift_message is not None and settled and included & _RECIPIENT_SEEN:
             fulfillment["packing"] = {"giftOption": {"giftMessage": order.gift_message}}
         item["fulfillment"] = fulfillment
     if included & _BIT["CANCELLATION"] and order.cancellation is not None:
@@ -139,20 +177,24 @@ def _item(order: Order, line: Line, marketplace: Marketplace, included: int, set
     return item
 
 
-def _buyer(order: Order) -> dict[str, str]:
-    """FACTS 4.2 and 4.3: of an order that Amazon fulfils the seller learns neither name nor e-mail address."""
-    if order.fulfilled_by != MERCHANT:
-        return {}
-    return {"buyerName": buyer_name(order.number), "buyerEmail": buyer_email(order.number)}
+def buyer_of(order: Order, seen: int) -> dict[str, str]:
+    """`seen` is a mask of roles. Of an order that Amazon fulfils nobody learns the e-mail address (FACTS 4.2, 4.3)."""
+    by_merchant = order.fulfilled_by == MERCHANT
+    buyer = {}
+    if seen & (_MERCHANT_BUYER_SEEN if by_merchant else _AMAZON_BUYER_SEEN):
+        buyer["buyerName"] = buyer_name(order.number)
+    if seen & _EMAIL_SEEN and by_merchant and order.status in _EMAIL_STATUSES:
+        buyer["buyerEmail"] = buyer_email(order.number)
+    return buyer
 
 
-def _address(order: Order, marketplace: Marketplace, included: int) -> dict[str, str]:
-    address = order.address or delivery_address(order.number, marketplace.country_code)
-    if order.fulfilled_by == AMAZON:
-        return {
-            name: address[name] for name in ("city", "stateOrRegion", "postalCode", "countryCode") if name in address
-        }
-    if included & _PHONE_SUPPRESSED:
+def address_of(order: Order, seen: int) -> dict[str, str]:
+    """The `CustomerAddress`, as far as it is seen."""
+    address = order.address or delivery_address(order.number, MARKETPLACES[order.marketplace_id].country_code)
+    if order.fulfilled_by == AMAZON or not seen & _RECIPIENT_SEEN:
+        kept = ("city", "stateOrRegion", "countryCode") + (("postalCode",) if seen & _RECIPIENT_SEEN else ())
+        return {name: address[name] for name in kept if name in address}
+    if seen & _PHONE_SUPPRESSED:
         return {name: value for name, value in address.items() if name != "phone"}
     return address
 

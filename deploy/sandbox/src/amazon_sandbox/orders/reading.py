@@ -7,7 +7,7 @@ from amazon_sandbox import page_tokens
 from amazon_sandbox.calls import Call
 from amazon_sandbox.clock import DAY_MS, SECOND_MS, iso, parse_iso
 from amazon_sandbox.orders.book import AMAZON, MERCHANT, STATUSES, Order
-from amazon_sandbox.orders.documents import DATASETS, included_mask, render
+from amazon_sandbox.orders.documents import DATASETS, included_mask, render, roles_mask
 from amazon_sandbox.wire import Answer, SpApiError, encode, invalid_input
 
 _MOST_A_PAGE = 100
@@ -35,7 +35,7 @@ class _Page(NamedTuple):
 def get_order(call: Call) -> Answer:
     """`{"order": ...}`. Unlike search it does not lag (PAINS 8)."""
     order = call.seller.orders.orders.get(call.arguments[0])
-    included = included_mask(call.many("includedData", DATASETS))
+    included = included_mask(call.many("includedData", DATASETS)) | roles_mask(call.roles)
     if order is None:
         raise SpApiError(404, "NotFound", "The order was not found.", call.arguments[0])
     return Answer(200, b'{"order":' + render(order, included, call.world.clock.now_ms()) + b"}")
@@ -46,7 +46,7 @@ def search_orders(call: Call) -> Answer:
     now_ms = call.world.clock.now_ms()
     kind, after_ms, before_ms = _window(call, now_ms)
     limit = call.whole_number("maxResultsPerPage", _MOST_A_PAGE, 1, _MOST_A_PAGE)
-    included = included_mask(call.many("includedData", DATASETS))
+    included = included_mask(call.many("includedData", DATASETS)) | roles_mask(call.roles)
     wanted = _wanted(call)
     filters = page_tokens.fingerprint([sorted(call.many(name)) for name in _FILTERS])
     page = _page(call.one("paginationToken"), filters, now_ms)
