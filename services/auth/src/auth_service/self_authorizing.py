@@ -16,7 +16,6 @@ from common.amazon.listings import search_listings_items
 from common.app import Runtime
 from common.errors import InvalidRequest
 
-
 # Our share of this operation is one call in two seconds; whoever enters a token waits for it.
 _PATIENCE_SECONDS = 10.0
 
