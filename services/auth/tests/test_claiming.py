@@ -1,7 +1,7 @@
 """Authorisations that begin at Amazon (MISSION A3): the login URI, the claim, and no way to anywhere but Amazon."""
 
 from typing import Any
-from urllib.parse import parse_qs, urlencode, urlsplit
+from urllib.parse import parse_qs, urlsplit
 from uuid import uuid4
 
 import pytest
@@ -26,33 +26,29 @@ async def _claim(desk: Any, tenant: Any, **changes: str) -> Any:
     return await desk.post(tenant, f"/v1/authorizations/{authorization_id}/claim")
 
 
-async def _confirmed(desk: Any, redirect_url: str) -> dict[str, str]:
-    """What Amazon sends the browser back with after its confirmation page: the state that it was given, and a code."""
-    given = {name: values[0] for name, values in parse_qs(urlsplit(redirect_url).query).items()}
-    region = redirect_url.split("entrepot-dev-")[1][:2]
-    query = {
-        "application_id": f"amzn1.sellerapps.app.entrepot-dev-{region}",
-        "state": given["state"],
-        "redirect_uri": given["redirect_uri"],
-    }
-    back: dict[str, str] = await desk.visit(f"{desk.amazon.urls['consent']}/apps/authorize/consent?{urlencode(query)}")
-    return back
+async def _begun_at_amazon(desk: Any, selling_partner_id: str = "A1SELLER") -> Any:
+    """The seller presses the button in Seller Central, and Amazon opens our login URI; its answer."""
+    await desk.amazon.dial(
+        "PUT", "/sandbox/settings", {"login_uri": f"{str(desk.http.base_url).rstrip('/')}/v1/oauth/login"}
+    )
+    form = {"application_id": APP, "selling_partner_id": selling_partner_id}
+    opened = await desk.http.post(f"{desk.amazon.urls['consent']}/apps/manage", data=form)
+    assert opened.status_code == 302, opened.text
+    return desk.remember(await desk.http.get(opened.headers["location"]))
+
+
+async def _claimed(desk: Any, tenant: Any, selling_partner_id: str = "A1SELLER") -> Any:
+    kept = (await _begun_at_amazon(desk, selling_partner_id)).json()
+    return await desk.post(tenant, f"/v1/authorizations/{kept['authorization_id']}/claim")
 
 
 async def test_an_authorisation_that_begins_at_amazon_ends_as_an_active_connection(desk: Any) -> None:
     tenant = await desk.tenant()
     await desk.seller()
-    claimed = await _claim(desk, tenant)
+    claimed = await _claimed(desk, tenant)
     assert (claimed.status_code, claimed.headers["referrer-policy"]) == (200, "no-referrer")
-    page = claimed.json()["redirect_url"]
-    assert page.startswith(f"{CONFIRM}?")
-    query = parse_qs(urlsplit(page).query)
-    assert query["amazon_state"] == ["amazons-state"]
-    assert len(query["state"][0]) == 43
-    assert "version" not in query
     assert claimed.json()["connection"]["status"] == "pending"
-
-    ended = (await desk.callback(await _confirmed(desk, page))).json()
+    ended = (await desk.callback(await desk.visit(claimed.json()["redirect_url"]))).json()
     assert (ended["status"], ended["selling_partner_id"], ended["home_marketplace_id"]) == ("active", "A1SELLER", US)
     # The user then edits name and marketplace.
     changes = {"name": "My shop", "marketplace_id": MX}
@@ -68,12 +64,23 @@ async def test_a_yearly_renewal_replaces_the_grant_of_the_connection_there_is(de
     connection = await desk.connect(tenant)
     before = await desk.sql("select refresh_token from connection")
     await desk.sql("update connection set status = 'reauthorization_due', authorized_at = now() - interval '340 days'")
-    claimed = (await _claim(desk, tenant)).json()
+    claimed = (await _claimed(desk, tenant)).json()
     assert claimed["connection"]["id"] == connection["id"]
-    ended = (await desk.callback(await _confirmed(desk, claimed["redirect_url"]))).json()
+    ended = (await desk.callback(await desk.visit(claimed["redirect_url"]))).json()
     assert (ended["id"], ended["status"], ended["name"]) == (connection["id"], "active", "Main")
     assert await desk.sql("select refresh_token from connection") != before
     assert len(await desk.sql("select 1 from connection where authorized_at > now() - interval '1 minute'")) == 1
+
+
+async def test_what_amazon_gave_goes_back_to_amazon_with_a_state_of_ours(desk: Any) -> None:
+    claimed = await _claim(desk, await desk.tenant())
+    page = urlsplit(claimed.json()["redirect_url"])
+    assert page._replace(query="").geturl() == CONFIRM
+    query = parse_qs(page.query)
+    assert query["amazon_state"] == ["amazons-state"]
+    assert len(query["state"][0]) == 43
+    assert "version" not in query
+    assert claimed.json()["developer_name"] == "Entrepot Development NA"
 
 
 async def test_the_browser_goes_to_the_frontend_with_what_to_claim_or_what_is_wrong(open_desk: Any) -> None:
@@ -116,9 +123,11 @@ async def test_a_claim_is_made_in_the_browser_that_amazon_sent_and_within_ten_mi
 @pytest.mark.fact("2.2.2")
 async def test_the_seller_that_comes_back_is_the_one_that_was_sent(desk: Any) -> None:
     tenant = await desk.tenant()
+    await desk.seller("A1SELLER")
     await desk.seller("A2STRANGER")
-    claimed = (await _claim(desk, tenant)).json()
-    answer = await desk.callback(await _confirmed(desk, claimed["redirect_url"]))
+    claimed = (await _claimed(desk, tenant)).json()
+    back = await desk.visit(claimed["redirect_url"])
+    answer = await desk.callback(back | {"selling_partner_id": "A2STRANGER"})
     assert (answer.status_code, answer.json()["type"]) == (400, "/problems/wrong-seller")
 
 
@@ -130,8 +139,12 @@ async def test_a_disabled_connection_is_not_claimed(desk: Any) -> None:
 
 
 async def test_a_draft_app_is_confirmed_as_a_draft(desk: Any) -> None:
-    claimed = (await _claim(desk, await desk.tenant(), version="beta")).json()
+    tenant = await desk.tenant()
+    await desk.seller()
+    await desk.amazon.dial("PUT", f"/sandbox/apps/{APP}", {"draft": True})
+    claimed = (await _claimed(desk, tenant)).json()
     assert parse_qs(urlsplit(claimed["redirect_url"]).query)["version"] == ["beta"]
+    assert (await desk.callback(await desk.visit(claimed["redirect_url"]))).json()["status"] == "active"
 
 
 async def test_what_amazon_said_is_kept_sealed(desk: Any) -> None:

@@ -14,17 +14,13 @@ pytestmark = [pytest.mark.row("A4"), pytest.mark.fact("2.3.6")]
 async def _token(desk: Any, selling_partner_id: str = "A1SELLER", marketplaces: tuple[str, ...] = (US, MX)) -> str:
     """What the developer console shows the owner of the app: a refresh token of the seller."""
     await desk.seller(selling_partner_id, marketplaces)
-    region = "eu" if UK in marketplaces else "na"
-    app = {
-        "client_id": f"amzn1.application-oa2-client.entrepot-dev-{region}",
-        "client_secret": f"dev-only-secret-{region}",
-    }
-    page = f"{desk.amazon.urls['consent']}/apps/authorize/consent"
-    code = (await desk.visit(f"{page}?application_id=amzn1.sellerapps.app.entrepot-dev-{region}"))["spapi_oauth_code"]
-    answer = await desk.http.post(
-        f"{desk.amazon.urls['lwa']}/auth/o2/token", data={"grant_type": "authorization_code", "code": code} | app
-    )
-    return str(answer.json()["refresh_token"])
+    return await _shown(desk, selling_partner_id)
+
+
+async def _shown(desk: Any, selling_partner_id: str) -> str:
+    path = "/sandbox/apps/amzn1.sellerapps.app.entrepot-dev-na/self-authorize"
+    answer = await desk.amazon.dial("POST", path, {"selling_partner_id": selling_partner_id})
+    return str(answer["refresh_token"])
 
 
 async def _enter(desk: Any, tenant: Any, token: str, **changes: str) -> Any:
@@ -106,15 +102,6 @@ async def test_a_new_token_brings_a_revoked_connection_back(desk: Any) -> None:
 
     strange = await _token(desk, "A2STRANGER")
     assert (await put(strange)).json()["type"] == "/problems/token-of-another-seller"
-    await desk.sign_in("A1SELLER")
-    page = f"{desk.amazon.urls['consent']}/apps/authorize/consent?application_id=amzn1.sellerapps.app.entrepot-dev-na"
-    code = (await desk.visit(page))["spapi_oauth_code"]
-    form = {
-        "grant_type": "authorization_code",
-        "code": code,
-        "client_id": "amzn1.application-oa2-client.entrepot-dev-na",
-        "client_secret": "dev-only-secret-na",
-    }
-    token = (await desk.http.post(f"{desk.amazon.urls['lwa']}/auth/o2/token", data=form)).json()["refresh_token"]
+    token = await _shown(desk, "A1SELLER")
     assert (await put(token)).json()["status"] == "active"
     assert await desk.notified(tenant) == ["connection-authorized", "connection-revoked", "connection-authorized"]

@@ -24,6 +24,7 @@ from common.health import database_problem, health_routes
 from common.jobs import Runner, Worker
 from common.kafka import Consumer, Handler
 from common.outbox import Notifier, Relay
+from common.rewrapping import SealedColumn
 from common.service_tokens import RemoteKeys, ServiceToken
 from common.settings import ServiceSettings
 
@@ -87,7 +88,8 @@ class Runtime(Generic[S]):
 
 @dataclass(frozen=True)
 class Service(Generic[S]):
-    """What makes a service: its three doors and, for auth, its own keys and tokens."""
+    """What makes a service: its three doors, the columns that its key ring seals and, for auth, its own keys and
+    tokens."""
 
     name: ServiceName
     package: str
@@ -99,6 +101,7 @@ class Service(Generic[S]):
     background: Callable[[Runtime[S]], Mapping[str, Callable[[], Awaitable[None]]]] | None = None
     keys: Callable[[Runtime[S]], KeySource] | None = None
     access: Callable[[Runtime[S]], AccessTokens] | None = None
+    sealed: Sequence[SealedColumn] = ()
 
 
 async def _runtime(request: Request) -> Runtime[Any]:

@@ -6,6 +6,7 @@ from auth_service.lwa import Lwa
 from auth_service.routes import ROUTERS
 from auth_service.settings import AuthSettings
 from auth_service.signing import OwnKeys
+from auth_service.vault import SEALED
 from common.app import Runtime, Service
 
 
@@ -27,4 +28,5 @@ SERVICE = Service(
     background=background,
     keys=_keys,
     access=_access,
+    sealed=SEALED,
 )

@@ -3,6 +3,7 @@
 from common.app import Service
 from orders_service.events import TOPICS, handlers
 from orders_service.jobs import runners
+from orders_service.personal_data import SEALED
 from orders_service.routes import channels, fulfillment_requests, operations, orders, shipments
 from orders_service.settings import OrdersSettings
 
@@ -14,4 +15,5 @@ SERVICE = Service(
     topics=TOPICS,
     events=handlers,
     operations=runners,
+    sealed=SEALED,
 )
