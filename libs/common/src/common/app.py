@@ -24,6 +24,7 @@ from common.health import database_problem, health_routes
 from common.jobs import Runner, Worker
 from common.kafka import Consumer, Handler
 from common.outbox import Notifier, Relay
+from common.reading import Reads
 from common.rewrapping import SealedColumn
 from common.service_tokens import RemoteKeys, ServiceToken
 from common.settings import ServiceSettings
@@ -42,6 +43,7 @@ class Runtime(Generic[S]):
         self.service = service
         self.settings = settings
         self.db = Database(str(settings.database_url), service=service.name, pool_size=settings.database_pool_size)
+        self.reads = Reads(self.db.engine)
         self.http = http.client()
         self.key_ring = KeyRing.parse(settings.key_ring.get_secret_value())
         auth_url = str(settings.auth_url).rstrip("/")

@@ -4,7 +4,8 @@ import time
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
-from typing import Annotated, Any, TypeVar
+from functools import lru_cache
+from typing import Any, TypeVar
 from uuid import UUID
 
 import jwt
@@ -15,6 +16,7 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 from sqlmodel.sql.expression import SelectOfScalar
 
 from common.errors import Forbidden, NotFound, Unauthenticated
+from common.reading import Reads, Row, columns
 
 ALGORITHM = "EdDSA"
 AUDIENCE = "entrepot"
@@ -46,6 +48,19 @@ class Caller:
         if found is None:
             raise NotFound(f"no {model.__name__} {record_id} in this account")
         return found
+
+    async def row(self, reads: Reads, model: type[SQLModel], record_id: UUID) -> Row:
+        """The columns of the record of this account with that id, read without a transaction. Raises `NotFound`."""
+        found = await reads.row(_one_sql(model), self.account_id, record_id)
+        if found is None:
+            raise NotFound(f"no {model.__name__} {record_id} in this account")
+        return found
+
+
+@lru_cache(maxsize=256)
+def _one_sql(model: type[SQLModel]) -> str:
+    table = model.__tablename__
+    return f'select {columns(model, "one")} from "{table}" one where one.account_id = $1 and one.id = $2'  # noqa: S608 - own names
 
 
 class Verifier:
@@ -99,25 +114,29 @@ class Verifier:
         return claims
 
 
-_bearer = HTTPBearer(auto_error=False, description="A token from POST /v1/token of the auth service")
+_BEARER = "Bearer "
 
 
-async def _caller(request: Request, _: Annotated[object, Depends(_bearer)]) -> Caller:
-    scheme, _space, token = request.headers.get("authorization", "").partition(" ")
-    if scheme.lower() != "bearer" or not token:
-        raise Unauthenticated("no bearer token")
-    verifier: Verifier = request.app.state.runtime.verifier
-    return await verifier.verify(token)
+class _Requires(HTTPBearer):
+    """One dependency for each route: it verifies the token and checks the scope."""
+
+    def __init__(self, scope: str) -> None:
+        description = "A token from POST /v1/token of the auth service"
+        super().__init__(scheme_name="HTTPBearer", auto_error=False, description=description)
+        self.scope = scope  # a test reads it: every route declares one
+
+    async def __call__(self, request: Request) -> Caller:  # type: ignore[override]
+        header = request.headers.get("authorization", "")
+        token = header[len(_BEARER) :].strip()
+        if not token or header[: len(_BEARER)].lower() != _BEARER.lower():
+            raise Unauthenticated("no bearer token")
+        verifier: Verifier = request.app.state.runtime.verifier
+        caller = await verifier.verify(token)
+        if self.scope not in caller.scopes:
+            raise Forbidden(f"this needs the scope {self.scope}", fix="Use an API key that has it")
+        return caller
 
 
-class requires:  # noqa: N801 - reads as a word at the route
+def requires(scope: str) -> Any:
     """`caller: Annotated[Caller, requires("listings:read")]`: the route's scope, denied by default."""
-
-    def __new__(cls, scope: str) -> Any:
-        async def check(caller: Annotated[Caller, Depends(_caller)]) -> Caller:
-            if scope not in caller.scopes:
-                raise Forbidden(f"this needs the scope {scope}", fix="Use an API key that has it")
-            return caller
-
-        check.scope = scope  # type: ignore[attr-defined]  # a test reads it: every route declares one
-        return Depends(check)
+    return Depends(_Requires(scope))
