@@ -17,7 +17,7 @@ from common.amazon.access import AccessTokens, AuthAccessTokens
 from common.amazon.client import AmazonClient
 from common.amazon.limits import Limits
 from common.amazon.operations import Service as ServiceName
-from common.callers import KeySource, Verifier
+from common.callers import Issuer, KeySource, Verifier
 from common.crypto import KeyRing
 from common.db import Database
 from common.health import database_problem, health_routes
@@ -48,7 +48,7 @@ class Runtime(Generic[S]):
         self.key_ring = KeyRing.parse(settings.key_ring.get_secret_value())
         auth_url = str(settings.auth_url).rstrip("/")
         self.service_token = ServiceToken(self.http, auth_url, settings.service_key.get_secret_value())
-        self.verifier = Verifier(self._keys(auth_url), settings.token_issuer)
+        self.verifier = Verifier(*self._issuers(auth_url))
         self.access: AccessTokens = (
             service.access(self) if service.access else AuthAccessTokens(self.http, auth_url, self.service_token)
         )
@@ -60,10 +60,22 @@ class Runtime(Generic[S]):
             endpoints=settings.amazon_endpoints,
         )
 
-    def _keys(self, auth_url: str) -> KeySource:
-        if self.settings.jwks_url:
-            return RemoteKeys(self.http, str(self.settings.jwks_url))
-        return self.service.keys(self) if self.service.keys else RemoteKeys.of_auth(self.http, auth_url)
+    def _issuers(self, auth_url: str) -> list[Issuer]:
+        """Auth, whose keys sign the tokens of services and API keys, and beside it the external one, if any."""
+        settings = self.settings
+        keys = self.service.keys(self) if self.service.keys else RemoteKeys.of_auth(self.http, auth_url)
+        issuers = [Issuer(settings.token_issuer, keys)]
+        if settings.oidc_issuer:
+            external = Issuer(
+                settings.oidc_issuer,
+                RemoteKeys(self.http, str(settings.oidc_jwks_url)),
+                audience=settings.oidc_audience,
+                algorithms=tuple(settings.oidc_algorithms),
+                account_claim=settings.oidc_account_claim,
+                grants_platform=False,
+            )
+            issuers.append(external)
+        return issuers
 
     def consumer(self) -> Consumer | None:
         """This service's consumer, when it reads any topic."""

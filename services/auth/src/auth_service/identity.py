@@ -16,10 +16,11 @@ from auth_service.models import Account, ApiKey
 from auth_service.scopes import ACCOUNT_SCOPES, OPERATOR_SCOPES, SERVICE_SCOPES
 from common import clock
 from common.bulk import run
-from common.callers import AUDIENCE, Caller
+from common.callers import Caller
 from common.contracts.http import TokenAnswer
 from common.crypto import KeyRing
 from common.errors import Forbidden, InvalidRequest, Unauthenticated
+from common.settings import AUDIENCE
 
 KEY_PREFIX = "ent_"
 TOKEN_LIFE = timedelta(minutes=15)
@@ -126,16 +127,32 @@ async def revoke_api_key(session: AsyncSession, caller: Caller, key_id: UUID) ->
         await auditing.record(session, caller.account_id, caller.subject, "api_key.revoked", key.id, name=key.name)
 
 
-async def exchange(session: AsyncSession, key_ring: KeyRing, issuer: str, text: str) -> TokenAnswer:
-    """The JWT for an API key, in the form that `common.callers.Verifier` accepts. Raises `InvalidApiKey`."""
+async def exchange(
+    session: AsyncSession,
+    key_ring: KeyRing,
+    issuer: str,
+    text: str,
+    *,
+    client_id: str | None = None,
+    wanted: Collection[str] = (),
+) -> TokenAnswer:
+    """The JWT for an API key, in the form that `common.callers.Verifier` accepts; of the key's scopes only those that
+    are `wanted`, if any are named. Raises `InvalidApiKey` (also for a `client_id` that is not the key's id) or
+    `ScopeNotHeld`.
+    """
     key = await _key(session, text)
+    if client_id is not None and client_id != str(key.id):
+        raise InvalidApiKey("client_id is the id of another API key")
+    if lacking := sorted(set(wanted) - set(key.scopes)):
+        raise ScopeNotHeld(f"the key does not hold {', '.join(lacking)}")
+    scope = " ".join(one for one in key.scopes if one in wanted or not wanted)
     now = clock.now()
     claims: dict[str, Any] = {
         "iss": issuer,
         "aud": AUDIENCE,
         "sub": f"key:{key.id}",
         "account": str(key.account_id or vault.NOBODY),
-        "scope": " ".join(key.scopes),
+        "scope": scope,
         "iat": now,
         "exp": min(now + TOKEN_LIFE, key.expires_at or datetime.max.replace(tzinfo=now.tzinfo)),
     }
@@ -147,7 +164,7 @@ async def exchange(session: AsyncSession, key_ring: KeyRing, issuer: str, text: 
         now,
         now - LAST_USED_GRAIN,
     )
-    return TokenAnswer(access_token=token, expires_in=int((claims["exp"] - now).total_seconds()))
+    return TokenAnswer(access_token=token, expires_in=int((claims["exp"] - now).total_seconds()), scope=scope)
 
 
 async def _key(session: AsyncSession, text: str) -> ApiKey:
