@@ -81,10 +81,12 @@ class Desk:
         assert answer.status_code == 200, answer.text
         return {"authorization": f"Bearer {answer.json()['access_token']}"}
 
-    async def service_headers(self) -> dict[str, str]:
+    async def service_key(self, name: str = "orders") -> str:
         async with self.runtime.db.transaction() as session:
-            _, key = await identity.create_service_key(session, "orders")
-        return await self.login(key)
+            return (await identity.create_service_key(session, name))[1]
+
+    async def service_headers(self) -> dict[str, str]:
+        return await self.login(await self.service_key())
 
     async def operator_headers(self) -> dict[str, str]:
         async with self.runtime.db.transaction() as session:
