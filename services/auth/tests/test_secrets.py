@@ -1,19 +1,15 @@
 """What is stored, logged and shown: no secret in the clear, no row of another account (MISSION A10)."""
 
-import asyncio
 import base64
-import sys
 from pathlib import Path
 from typing import Any
 from uuid import UUID
 
 import pytest
-import stamina
-from pydantic import SecretStr
 from sqlalchemy import Connection as SqlConnection
 
 from auth_service import vault
-from common import http
+from auth_service.testing import served
 from common.crypto import KeyRing, Unreadable
 from common.migrations import drift
 from common.testing.plugin import KEY_RING
@@ -96,46 +92,13 @@ async def test_a_new_active_key_seals_while_the_old_one_still_opens_and_a_lost_o
 
 
 async def test_no_token_state_or_code_reaches_the_log_of_the_service(desk: Any, tmp_path: Path) -> None:
-    settings = desk.runtime.settings
-    environment = {
-        name.upper(): value.get_secret_value() if isinstance(value, SecretStr) else str(value)
-        for name, value in settings
-        if name.startswith("amazon_") and value is not None
-    } | {
-        "ENVIRONMENT": "test",
-        "ROLES": "api",
-        "LOG_LEVEL": "DEBUG",
-        "PORT": str(free_port()),
-        "DATABASE_URL": desk.runtime.db.url,
-        "KAFKA_BOOTSTRAP_SERVERS": settings.kafka_bootstrap_servers,
-        "AUTH_URL": str(settings.auth_url),
-        "SERVICE_KEY": "none",
-        "KEY_RING": KEY_RING,
-    }
     written = tmp_path / "log"
-    with written.open("wb") as log:
-        process = await asyncio.create_subprocess_exec(
-            *(sys.executable, "-m", "auth_service", "serve"), env=environment, stdout=log, stderr=log
-        )
-    try:
-        async with http.client() as client:
-            client.base_url = f"http://127.0.0.1:{environment['PORT']}"
-            await _answers(client)
-            outside = type(desk)(desk.runtime, client, desk.amazon)
-            secrets = await _whole_life(outside)
-    finally:
-        process.terminate()
-        await process.wait()
+    async with served(desk, free_port(), written) as outside:
+        secrets = await _whole_life(outside)
     logged = written.read_text()
     for happened in ("service_started", "connection_revoked", "lwa_refused", "service_stopped"):
         assert happened in logged
     assert [secret for secret in secrets if secret in logged] == []
-
-
-async def _answers(client: http.AsyncClient) -> None:
-    async for attempt in stamina.retry_context(on=http.NotSent, attempts=None, timeout=60, wait_max=0.2):
-        with attempt:
-            await client.get("/healthz")
 
 
 async def _whole_life(desk: Any) -> list[str]:

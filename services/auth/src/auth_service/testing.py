@@ -1,14 +1,23 @@
 """Hands for tests: a running auth service beside the local Amazon, its tenants and their browser. Never imported by
 product code."""
 
+import asyncio
 import hashlib
+import sys
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 from uuid import UUID
 
+import stamina
+from pydantic import SecretStr
+
 from auth_service import identity
 from auth_service.access_tokens import TokenBroker
+from common import http
 from common.app import Runtime
 from common.contracts.connections import ConnectionEvent
 from common.http import AsyncClient, Response
@@ -153,3 +162,39 @@ class Desk:
         async with self.runtime.db.transaction() as session:
             result = await (await session.connection()).exec_driver_sql(statement, parameters)
             return list(result.fetchall()) if result.returns_rows else []
+
+
+@asynccontextmanager
+async def served(desk: Desk, port: int, log: Path, **environment: str) -> AsyncIterator[Desk]:
+    """Another auth, as a process of its own over the same database, whose log goes to a file; a desk before it."""
+    settings = desk.runtime.settings
+    own = {
+        name.upper(): value.get_secret_value() if isinstance(value, SecretStr) else str(value)
+        for name, value in settings
+        if name.startswith("amazon_") and value is not None
+    }
+    own |= {
+        "ENVIRONMENT": "test",
+        "ROLES": "api",
+        "LOG_LEVEL": "DEBUG",
+        "PORT": str(port),
+        "DATABASE_URL": desk.runtime.db.url,
+        "KAFKA_BOOTSTRAP_SERVERS": settings.kafka_bootstrap_servers,
+        "AUTH_URL": str(settings.auth_url),
+        "SERVICE_KEY": "none",
+        "KEY_RING": settings.key_ring.get_secret_value(),
+    }
+    with log.open("wb") as written:
+        process = await asyncio.create_subprocess_exec(
+            *(sys.executable, "-m", "auth_service", "serve"), env=own | environment, stdout=written, stderr=written
+        )
+    try:
+        async with http.client() as client:
+            client.base_url = f"http://127.0.0.1:{port}"
+            async for attempt in stamina.retry_context(on=http.NotSent, attempts=None, timeout=60, wait_max=0.2):
+                with attempt:
+                    await client.get("/healthz")
+            yield type(desk)(desk.runtime, client, desk.amazon)
+    finally:
+        process.terminate()
+        await process.wait()
