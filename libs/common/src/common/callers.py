@@ -18,10 +18,13 @@ from sqlmodel.sql.expression import SelectOfScalar
 from common import clock
 from common.errors import Forbidden, NotFound, Unauthenticated
 from common.reading import Reads, Row, columns
+from common.settings import AUDIENCE
 
 ALGORITHM = "EdDSA"
-AUDIENCE = "entrepot"
 LEEWAY_SECONDS = 30
+# The account that stands for the platform itself in the tokens of its services and its operator.
+PLATFORM = UUID(int=0)
+_PLATFORM_SCOPES = ("amazon:", "platform:")
 _REMEMBERED = 10_000
 
 # Times are held against our own clock: PyJWT knows only the machine's.
@@ -72,12 +75,28 @@ def _one_sql(model: type[SQLModel]) -> str:
     return f'select {columns(model, "one")} from "{table}" one where one.account_id = $1 and one.id = $2'  # noqa: S608 - own names
 
 
+@dataclass(frozen=True, slots=True)
+class Issuer:
+    """Whose tokens are accepted, and how they say what we need. Everything else in a token is ignored.
+
+    `algorithms` are pinned here, never taken from the token. `account_claim` holds the account's UUID; `scope` is a
+    string of words or a list, under `scope` or (some providers) `scp`. `grants_platform`: whether it may speak for the
+    platform's own services and operator; an external issuer speaks for accounts alone.
+    """
+
+    name: str
+    keys: KeySource
+    audience: str = AUDIENCE
+    algorithms: tuple[str, ...] = (ALGORITHM,)
+    account_claim: str = "account"
+    grants_platform: bool = True
+
+
 class Verifier:
     """Verifies JWTs without a network call per request; a verified token (170 us each) is kept until it expires."""
 
-    def __init__(self, keys: KeySource, issuer: str) -> None:
-        self._keys = keys
-        self._issuer = issuer
+    def __init__(self, *issuers: Issuer) -> None:
+        self._issuers = {issuer.name: issuer for issuer in issuers}
         self._remembered: OrderedDict[str, tuple[float, Caller]] = OrderedDict()
 
     async def verify(self, token: str) -> Caller:
@@ -86,39 +105,46 @@ class Verifier:
             if known[0] > clock.now().timestamp():
                 return known[1]
             del self._remembered[token]
-        claims = await self._claims(token)
-        try:
-            caller = Caller(
-                UUID(claims["account"]), str(claims["sub"]), frozenset(str(claims.get("scope", "")).split())
-            )
-        except (KeyError, ValueError):
-            raise Unauthenticated("the token names no account") from None
+        issuer = self._issuer_of(token)
+        claims = await self._claims(issuer, token)
+        caller = _caller_of(issuer, claims)
         self._remembered[token] = (float(claims["exp"]), caller)
         if len(self._remembered) > _REMEMBERED:
             self._remembered.popitem(last=False)
         return caller
 
-    async def _claims(self, token: str) -> dict[str, Any]:
+    def _issuer_of(self, token: str) -> Issuer:
+        """By what the token says of itself; the issuer's own keys then prove it or not."""
+        try:
+            said = jwt.decode(token, options={"verify_signature": False}).get("iss")
+        except jwt.PyJWTError as error:
+            raise Unauthenticated(f"the token is not valid: {type(error).__name__}") from None
+        issuer = self._issuers.get(said) if isinstance(said, str) else None
+        if issuer is None:
+            raise Unauthenticated("the token's issuer is not accepted")
+        return issuer
+
+    async def _claims(self, issuer: Issuer, token: str) -> dict[str, Any]:
         try:
             header = jwt.get_unverified_header(token)
-            if header.get("alg") != ALGORITHM:
+            if header.get("alg") not in issuer.algorithms:
                 raise Unauthenticated("the token's algorithm is not accepted")
             key_id = str(header.get("kid"))
-            key = (await self._keys(False)).get(key_id) or (await self._keys(True)).get(key_id)
+            key = (await issuer.keys(False)).get(key_id) or (await issuer.keys(True)).get(key_id)
             if key is None:
                 raise Unauthenticated("the token's signing key is not known")
             claims: dict[str, Any] = jwt.decode(
                 token,
                 key.key,
-                algorithms=[ALGORITHM],
-                audience=AUDIENCE,
-                issuer=self._issuer,
+                algorithms=list(issuer.algorithms),
+                audience=issuer.audience,
+                issuer=issuer.name,
                 options=_OPTIONS,
             )
             _refuse_outside_its_time(claims)
         except jwt.ExpiredSignatureError:
             raise Unauthenticated("the token has expired") from None
-        except jwt.PyJWTError as error:
+        except (jwt.PyJWTError, TypeError) as error:  # TypeError: a key of another kind than the algorithm's
             raise Unauthenticated(f"the token is not valid: {type(error).__name__}") from None
         return claims
 
@@ -134,6 +160,21 @@ def _refuse_outside_its_time(claims: Mapping[str, Any]) -> None:
         raise jwt.ExpiredSignatureError
     if max(issued, begins) > now + LEEWAY_SECONDS:
         raise jwt.ImmatureSignatureError
+
+
+def _caller_of(issuer: Issuer, claims: Mapping[str, Any]) -> Caller:
+    try:
+        account_id = UUID(claims[issuer.account_claim])
+    except (KeyError, ValueError, AttributeError, TypeError):
+        raise Unauthenticated("the token names no account") from None
+    said = claims.get("scope", claims.get("scp", ""))
+    words = said if isinstance(said, list) else str(said).split()
+    scopes = frozenset(str(word) for word in words)
+    if not issuer.grants_platform:
+        if account_id == PLATFORM:
+            raise Unauthenticated("the token names no account")
+        scopes = frozenset(scope for scope in scopes if not scope.startswith(_PLATFORM_SCOPES))
+    return Caller(account_id, str(claims["sub"]), scopes)
 
 
 _BEARER = "Bearer "

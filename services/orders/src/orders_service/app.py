@@ -3,6 +3,7 @@
 from common.app import Service
 from orders_service.events import TOPICS, handlers
 from orders_service.jobs import runners
+from orders_service.personal_data import SEALED
 from orders_service.routes import channels, fulfillment_requests, operations, orders, packing_slips, shipments
 from orders_service.settings import OrdersSettings
 
@@ -21,4 +22,5 @@ SERVICE = Service(
     topics=TOPICS,
     events=handlers,
     operations=runners,
+    sealed=SEALED,
 )
