@@ -35,6 +35,19 @@ def test_the_url_lies_on_this_server_outside_sp_api_and_asks_for_no_token(seller
     assert put(seller, url).status_code == 200
 
 
+def test_the_url_is_on_the_host_the_caller_knows(seller: SellingPartner) -> None:
+    port = urlsplit(seller.amazon.urls["na"]).port
+    path = seller.amazon.urls["na"] + "/feeds/2021-06-30/documents"
+    for told, shown in (
+        ("amazon.local:8080", "amazon.local:8080"),
+        (f"27.0.0.1:{port}", f"127.0.0.1:{port}"),  # a client that takes every endpoint for https cuts one letter
+        (f"ocalhost:{port}", f"127.0.0.1:{port}"),
+    ):
+        headers = {"x-amz-access-token": seller.access_token, "host": told}
+        url = seller.amazon.http.post(path, json={"contentType": JSON}, headers=headers).json()["url"]
+        assert urlsplit(url).netloc == shown
+
+
 def test_an_upload_needs_the_content_type_the_document_was_created_with(seller: SellingPartner) -> None:
     url = created(seller)["url"]
     refused = put(seller, url, "application/json")

@@ -4,6 +4,8 @@ from typing import Any
 from xml.etree.ElementTree import Element, fromstring
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from amazon_sandbox.testing import LocalAmazon, SellingPartner
 
@@ -355,7 +357,7 @@ def test_update_shipment_status_is_for_in_store_pickup_only(seller: SellingPartn
     body = {"marketplaceId": US, "shipmentStatus": "ReadyForPickup"}
     refused = seller.update_shipment_status(ordinary, body)
     assert refused.status_code == 400
-    assert refused.json()["errors"][0]["message"] == "Unsupported ShipmentStatus passed"
+    assert "Unsupported ShipmentStatus passed" in refused.json()["errors"][0]["message"]
     assert seller.update_shipment_status(pickup, {**body, "shipmentStatus": "Shipped"}).status_code == 400
     assert seller.update_shipment_status(pickup, {**body, "marketplaceId": CA}).status_code == 400
     assert seller.update_shipment_status("000-0000000-0000000", body).status_code == 404
@@ -363,6 +365,52 @@ def test_update_shipment_status_is_for_in_store_pickup_only(seller: SellingPartn
     assert order(seller, pickup)["fulfillment"]["fulfillmentStatus"] == "UNSHIPPED"
     assert seller.update_shipment_status(pickup, {**body, "shipmentStatus": "PickedUp"}).status_code == 204
     assert order(seller, pickup)["fulfillment"]["fulfillmentStatus"] == "SHIPPED"
+
+
+_STEPS = st.lists(
+    st.tuples(
+        st.sampled_from(["cancel", "ship", "confirm"]),
+        st.integers(0, 1),
+        st.integers(1, 4) | st.none(),
+        st.integers(1, 3),
+    ),
+    min_size=1,
+    max_size=6,
+)
+
+
+@settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(steps=_STEPS, delayed=st.booleans())
+def test_whatever_is_shipped_and_cancelled_an_order_adds_up(
+    amazon: LocalAmazon, seller: SellingPartner, steps: list[tuple[str, int, int | None, int]], delayed: bool
+) -> None:
+    amazon.settings(shipment_delay_s=5 if delayed else 0)
+    order_id, codes = place(seller, 3, 2)
+    for kind, line, units, number in steps:
+        if kind == "cancel":
+            failed = acknowledgement(order_id, "Failure", item(codes[line], "NoInventory", units))
+            submit(seller, ACKNOWLEDGEMENT, failed)
+        elif kind == "ship":
+            submit(seller, FULFILLMENT, fulfillment(order_id, item(codes[line], quantity=units), tracking=f"T{number}"))
+        else:
+            packed = [{"orderItemId": codes[line], "quantity": units or 1}]
+            seller.confirm_shipment(
+                order_id, confirmation(codes[line], packageReferenceId=str(number), orderItems=packed)
+            )
+    amazon.advance(6)
+    shown = order(seller, order_id)
+    status, items = shown["fulfillment"]["fulfillmentStatus"], shown["orderItems"]
+    shipped = [one["fulfillment"]["quantityFulfilled"] for one in items]
+    for ordered, sent, at_first in zip(quantities(shown), shipped, (3, 2), strict=True):
+        assert 0 <= sent <= ordered <= at_first or status == "CANCELLED"
+    packed_units = sum(one["quantity"] for package in shown.get("packages", ()) for one in package["packageItems"])
+    assert packed_units == sum(shipped)
+    if status == "SHIPPED":
+        assert shipped == quantities(shown)
+    elif status == "CANCELLED":
+        assert sum(shipped) == 0
+    else:
+        assert (status == "PARTIALLY_SHIPPED") == (sum(shipped) > 0)
 
 
 def confirmation(code: str, **fields: Any) -> dict[str, Any]:

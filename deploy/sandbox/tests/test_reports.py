@@ -314,7 +314,38 @@ def test_a_schedule_of_the_same_type_and_marketplaces_replaces_the_old(amazon: L
     assert seller.reports("DELETE", "schedules/1").status_code == 404
 
 
-def test_a_report_of_many_rows_comes_whole_and_lets_others_through(seller: SellingPartner) -> None:
+def test_a_report_of_many_rows_comes_piece_by_piece_and_then_whole(seller: SellingPartner) -> None:
     seed(seller, *({"sku": f"S-{n}", "price": 1 + n, "quantity": n} for n in range(5_000)))
-    found = rows(seller, LISTINGS, US)
-    assert [row["seller-sku"] for row in found] == [f"S-{n}" for n in range(5_000)]
+    report = seller.request_report(LISTINGS, US)
+    first = downloaded(seller, report)
+    assert "content-length" not in first.headers
+    assert [row["seller-sku"] for row in table(first.text)] == [f"S-{n}" for n in range(5_000)]
+    again = downloaded(seller, report)
+    assert again.headers["content-length"]
+    assert again.content == first.content
+
+
+@pytest.mark.fault("F11")
+def test_a_download_that_breaks_off_can_be_done_again(amazon: LocalAmazon, seller: SellingPartner) -> None:
+    seed(seller, *({"sku": f"S-{n}", "price": 1, "quantity": n} for n in range(2_000)))
+    report = seller.request_report(LISTINGS, US)
+    amazon.dial("POST", "/sandbox/faults", {"operation": "downloadDocument", "kind": "truncated"})
+    with pytest.raises(httpx.TransportError):
+        downloaded(seller, report)
+    assert len(table(downloaded(seller, report).text)) == 2_000
+
+
+def test_a_report_nobody_has_downloaded_yet_travels_in_a_snapshot_with_its_schedule(
+    amazon: LocalAmazon, seller: SellingPartner
+) -> None:
+    seed(seller, {"sku": "S", "price": 1, "quantity": 9})
+    wish = {"reportType": LISTINGS, "marketplaceIds": [US], "period": "PT15M"}
+    seller.reports("POST", "schedules", wish)
+    report = seller.request_report(LISTINGS, US)
+    world = amazon.http.get(amazon.urls["dials"] + "/sandbox/world").content
+    amazon.dial("DELETE", "/sandbox/world")
+    assert amazon.http.put(amazon.urls["dials"] + "/sandbox/world", content=world).status_code == 200
+    assert table(downloaded(seller, report).text)[0]["seller-sku"] == "S"
+    amazon.advance(15 * 60 + 1)
+    made = seller.reports("GET", reportTypes=LISTINGS).json()["reports"]
+    assert ["reportScheduleId" in one for one in made].count(True) == 2

@@ -3,6 +3,7 @@
 import asyncio
 from uuid import uuid4
 
+import msgspec
 from starlette.applications import Starlette
 from starlette.types import Receive, Scope, Send
 
@@ -59,13 +60,13 @@ class AmazonApp:
         if raw_path == _LWA_PATH and scope["method"] == "POST":
             operation, answer, fault = self._token(body, headers)
         elif raw_path.startswith(_DOCUMENTS):
-            operation, answer, fault = await self._document(scope, headers, body)
+            operation, answer, fault = self._document(scope, headers, body)
         else:
             operation, answer, fault = self._sp_api(scope, headers, body, extra)
         if fault is None or fault.lets_effect_happen:
             _take_effect(answer)
         if fault is not None:
-            answer = await _distorted(fault, answer)
+            answer = await _distorted(fault, await _whole(answer))
         self._world.calls[operation, 0 if fault is not None and fault.never_answers else answer.status] += 1
         await self._deliver(scope, receive, send, answer, extra, fault)
 
@@ -89,9 +90,7 @@ class AmazonApp:
         except lwa.OAuthError as error:
             return lwa.OPERATION, error.answer(), None
 
-    async def _document(
-        self, scope: Scope, headers: dict[bytes, bytes], body: bytes
-    ) -> tuple[str, Answer, Fault | None]:
+    def _document(self, scope: Scope, headers: dict[bytes, bytes], body: bytes) -> tuple[str, Answer, Fault | None]:
         wish = transfer.transfer_of(
             scope["method"], scope["raw_path"], scope["query_string"], headers.get(b"content-type", b""), body
         )
@@ -100,7 +99,7 @@ class AmazonApp:
         fault = world.faults.next_for(
             wish.operation, transfer.owner_of(world, wish), region, scope["query_string"], world.clock.now_ms()
         )
-        return wish.operation, await transfer.perform(world, wish), fault
+        return wish.operation, transfer.perform(world, wish), fault
 
     def _sp_api(
         self, scope: Scope, headers: dict[bytes, bytes], body: bytes, extra: list[_Header]
@@ -119,6 +118,7 @@ class AmazonApp:
                 token.decode("latin-1") if token else None,
                 body,
                 headers,
+                _base_url(scope, headers),
             )
             static = world.static.route(request.method, request.raw_path) if world.static is not None else None
             if static is not None:
@@ -166,15 +166,18 @@ class AmazonApp:
             *answer.headers,
             *extra,
         ]
-        if answer.body:
+        if answer.body or answer.pieces is not None:
             headers.append((b"content-type", answer.content_type))
-        if answer.status == 204:
+        if answer.status == 204 or answer.pieces is not None:
             headers = [header for header in headers if header[0] != b"content-length"]
         await send({"type": "http.response.start", "status": answer.status, "headers": headers})
         if fault is not None and fault.kind == "truncated" and answer.body:
             await send({"type": "http.response.body", "body": answer.body[: len(answer.body) // 2], "more_body": True})
             await close_connection(scope, receive)
             return
+        if answer.pieces is not None:
+            async for piece in answer.pieces:
+                await send({"type": "http.response.body", "body": piece, "more_body": True})
         await send({"type": "http.response.body", "body": answer.body})
 
 
@@ -188,6 +191,26 @@ async def _read_body(receive: Receive) -> bytes:
         message = await receive()
         chunks.append(message.get("body", b""))
     return b"".join(chunks)
+
+
+def _base_url(scope: Scope, headers: dict[bytes, bytes]) -> str:
+    """This server as the caller knows it.
+
+    A client that takes every endpoint for https cuts one letter too many off `http://host` for its Host header
+    (python-amazon-sp-api does): the address of the connection stands in.
+    """
+    host, port = scope["server"]
+    told = headers.get(b"host", b"").decode("latin-1")
+    local = f"{host}:{port}"
+    return f"http://{local if told in ('', local[1:], f'ocalhost:{port}') else told}"
+
+
+async def _whole(answer: Answer) -> Answer:
+    """The answer with all its pieces in its body, so that a fault can cut it."""
+    if answer.pieces is None:
+        return answer
+    body = b"".join([piece async for piece in answer.pieces])
+    return msgspec.structs.replace(answer, body=body, pieces=None)
 
 
 def _take_effect(answer: Answer) -> None:

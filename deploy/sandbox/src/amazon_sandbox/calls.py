@@ -28,11 +28,6 @@ class Call(msgspec.Struct, frozen=True, gc=False):
     roles: frozenset[str]
     request: Request
 
-    @property
-    def base_url(self) -> str:
-        """As the caller knows this server: presigned URLs begin with it."""
-        return f"http://{self.request.headers.get(b'host', b'').decode('latin-1')}"
-
     def data_elements(self) -> frozenset[str] | None:
         """What a Restricted Data Token allows of this very resource (FACTS 4.4, 4.6); None for any other token."""
         if self.token.restricted is None:

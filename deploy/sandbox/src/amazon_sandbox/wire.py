@@ -1,6 +1,6 @@
 """What travels: JSON both ways, the answer each handler returns, and the errors that end a request early."""
 
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
 from decimal import Decimal
 from typing import Any
 
@@ -35,6 +35,7 @@ class Answer(msgspec.Struct, frozen=True):
     content_type: bytes = JSON
     headers: tuple[tuple[bytes, bytes], ...] = ()
     effect: Callable[[], None] | None = None
+    pieces: AsyncIterator[bytes] | None = None  # a body that is made while it is sent, in place of `body`
 
 
 def json_answer(document: object, status: int = 200, effect: Callable[[], None] | None = None) -> Answer:

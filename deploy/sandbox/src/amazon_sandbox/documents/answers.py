@@ -21,7 +21,9 @@ def document_answer(call: Call, id_name: str) -> Answer:
     document = document_of(call, call.arguments[0])
     if document is None:
         raise SpApiError(404, "NotFound", "The document was not found.", call.arguments[0])
-    url = download_url(call.base_url, document, call.world.clock.now_ms(), wish is not None and wish.lower() == "true")
+    url = download_url(
+        call.request.base_url, document, call.world.clock.now_ms(), wish is not None and wish.lower() == "true"
+    )
     answer = {id_name: document.document_id, "url": url}
     if document.gzipped:
         answer["compressionAlgorithm"] = "GZIP"

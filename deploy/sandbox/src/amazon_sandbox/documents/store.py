@@ -4,7 +4,7 @@ import asyncio
 import gzip
 import secrets
 import zlib
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 from typing import Protocol
 from uuid import uuid4
 
@@ -43,19 +43,23 @@ class Document(msgspec.Struct, eq=False):
     uploads: int = 0
     downloads: int = 0
 
-    async def rendered(self) -> bytes | None:
-        """The stored bytes. Rendering lets other requests through between two pieces."""
-        if self.content is not None or self.rows is None:
-            return self.content
+    async def pieces(self) -> AsyncIterator[bytes]:
+        """The stored bytes piece by piece, rendered on the way the first time; other requests come in between."""
+        if self.rows is None:
+            yield self.content or b""
+            return
         packer = zlib.compressobj(wbits=_GZIP)
         parts: list[bytes] = []
         for piece in self.rows.pieces():
-            parts.append(packer.compress(piece) if self.gzipped else piece)
+            part = packer.compress(piece) if self.gzipped else piece
+            parts.append(part)
+            if part:
+                yield part
             await asyncio.sleep(0)
         if self.gzipped:
             parts.append(packer.flush())
+            yield parts[-1]
         self.content, self.rows = b"".join(parts), None
-        return self.content
 
 
 class Documents:

@@ -37,7 +37,7 @@ def owner_of(world: World, transfer: Transfer) -> str:
     return document.selling_partner_id if document is not None else ""
 
 
-async def perform(world: World, transfer: Transfer) -> Answer:
+def perform(world: World, transfer: Transfer) -> Answer:
     """200, or a refusal in S3's shape."""
     now_ms = world.clock.now_ms()
     try:
@@ -51,18 +51,18 @@ async def perform(world: World, transfer: Transfer) -> Answer:
             raise Refused(404, "NoSuchKey", "The specified key does not exist.")
         if transfer.method == "PUT":
             return Answer(200, effect=partial(_store, document, transfer.body))
-        content = await document.rendered()
-        if content is None:
+        if document.content is None and document.rows is None:
             raise Refused(404, "NoSuchKey", "The specified key does not exist.")
     except Refused as refused:
         return refused.answer()
     encoding = grant.content_encoding.encode()
     return Answer(
         200,
-        content,
+        document.content or b"",
         content_type=document.content_type.encode(),
         headers=((b"content-encoding", encoding),) if encoding else (),
         effect=partial(_count, document),
+        pieces=document.pieces() if document.rows is not None else None,
     )
 
 

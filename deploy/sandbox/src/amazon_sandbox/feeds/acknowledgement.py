@@ -4,6 +4,7 @@ from xml.etree.ElementTree import Element
 
 from amazon_sandbox.feeds import envelope
 from amazon_sandbox.feeds.result import Feeding, Result
+from amazon_sandbox.notifications.order_changes import tell_status
 from amazon_sandbox.orders.cancelling import ItemCancellation, cancel_items, refuse_impossible_cancellation
 from amazon_sandbox.wire import invalid_input
 
@@ -41,4 +42,7 @@ def _acknowledge(feeding: Feeding, element: Element) -> None:
     if merchant_order_id is not None:
         book.change(order, feeding.at_ms, merchant_order_id=merchant_order_id)
     if items:
+        before = order.status
         cancel_items(book, order, items, feeding.at_ms)
+        if order.status != before:
+            tell_status(feeding.world, feeding.seller, order)

@@ -40,7 +40,7 @@ def _fulfill(feeding: Feeding, element: Element) -> None:
         detail = msgspec.convert(wish, PackageDetail)
     except msgspec.ValidationError as error:
         raise invalid_input(f"The shipment is invalid: {error}") from error
-    package = package_to_take(order, order.marketplace_id, detail, feeding.at_ms)
+    package = package_to_take(feeding.world, order, order.marketplace_id, detail, feeding.at_ms)
     take_package(feeding.world, feeding.seller, order, package)
 
 

@@ -12,8 +12,7 @@ from amazon_sandbox.documents.presigned import upload_url
 from amazon_sandbox.documents.store import awaited_document
 from amazon_sandbox.feeds.feed import Feed
 from amazon_sandbox.feeds.types import FEED_TYPES, JSON_LISTINGS
-from amazon_sandbox.jobs.job import IN_QUEUE
-from amazon_sandbox.jobs.listing import found, page_of
+from amazon_sandbox.jobs.calls import cancel, found, page_of
 from amazon_sandbox.wire import Answer, invalid_input, json_answer, quota_exceeded
 
 # FACTS 6.6
@@ -39,7 +38,7 @@ def create_feed_document(call: Call) -> Answer:
     content_type = call.read(FeedDocumentSpecification).content_type
     world, now_ms = call.world, call.world.clock.now_ms()
     document = awaited_document((call.seller.region, call.seller.selling_partner_id), content_type, now_ms)
-    answer = {"feedDocumentId": document.document_id, "url": upload_url(call.base_url, document, now_ms)}
+    answer = {"feedDocumentId": document.document_id, "url": upload_url(call.request.base_url, document, now_ms)}
     return json_answer(answer, 201, partial(world.documents.add, document, now_ms))
 
 
@@ -69,31 +68,21 @@ def create_feed(call: Call) -> Answer:
 
 
 def get_feed(call: Call) -> Answer:
-    return json_answer(_found(call).document())
+    return json_answer(found(call, call.seller.feeds, "feed").document())
 
 
 def get_feeds(call: Call) -> Answer:
-    page = page_of(call, call.seller.feeds, "feedTypes", f"feeds {call.seller.region} {call.seller.selling_partner_id}")
-    return json_answer(page.document("feeds"))
+    owner = f"feeds {call.seller.region} {call.seller.selling_partner_id}"
+    return json_answer(page_of(call, call.seller.feeds, "feedTypes", owner).document("feeds"))
 
 
 def cancel_feed(call: Call) -> Answer:
-    """200 without a body, only while the feed is IN_QUEUE (FACTS 6.2)."""
-    feed = _found(call)
-    if feed.status != IN_QUEUE:
-        raise invalid_input(f"The feed is {feed.status}; only a feed that is {IN_QUEUE} can be cancelled.")
-    return Answer(200, effect=partial(call.seller.feeds.cancel, call.world, call.seller, feed))
+    return cancel(call, call.seller.feeds, "feed")
 
 
 def get_feed_document(call: Call) -> Answer:
     """A URL that holds for five minutes; result documents and inputs alike."""
     return document_answer(call, "feedDocumentId")
-
-
-def _found(call: Call) -> Feed:
-    feed = found(call, call.seller.feeds, "feed")
-    assert isinstance(feed, Feed)
-    return feed
 
 
 def _refuse_more_than_five(call: Call, now_ms: int) -> None:

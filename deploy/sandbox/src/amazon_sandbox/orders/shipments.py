@@ -74,16 +74,16 @@ def confirm_shipment(call: Call) -> Answer:
     if order is None:
         raise SpApiError(404, "NotFound", "The order was not found.", call.arguments[0])
     now_ms = world.clock.now_ms()
-    package = package_to_take(order, request.marketplace_id, request.package_detail, now_ms)
-    if world.settings.check_ship_dates and not order.created_ms <= package.ship_ms <= now_ms:
-        raise invalid_input("shipDate must not be in the future and not before the order.")  # FACTS 8.4.5
+    package = package_to_take(world, order, request.marketplace_id, request.package_detail, now_ms)
     return Answer(204, effect=partial(take_package, world, seller, order, package))
 
 
-def package_to_take(order: Order, marketplace_id: str, detail: PackageDetail, now_ms: int) -> Package:
+def package_to_take(world: World, order: Order, marketplace_id: str, detail: PackageDetail, now_ms: int) -> Package:
     """The package Amazon would take, by whatever door it comes. Raises SpApiError 400."""
     _refuse_order_that_cannot_ship(order, marketplace_id)
     package = _package(detail, now_ms)
+    if world.settings.check_ship_dates and not order.created_ms <= package.ship_ms <= now_ms:
+        raise invalid_input("shipDate must not be in the future and not before the order.")  # FACTS 8.4.5
     _refuse_wrong_quantities(order, package)
     return package
 

@@ -8,8 +8,7 @@ import msgspec
 from amazon_sandbox.calls import Call
 from amazon_sandbox.clock import parse_iso
 from amazon_sandbox.documents.answers import document_answer
-from amazon_sandbox.jobs.job import IN_QUEUE
-from amazon_sandbox.jobs.listing import found, page_of
+from amazon_sandbox.jobs.calls import cancel, found, page_of
 from amazon_sandbox.reports.report import Report
 from amazon_sandbox.reports.types import REPORT_TYPES
 from amazon_sandbox.wire import Answer, invalid_input, json_answer
@@ -59,11 +58,7 @@ def get_reports(call: Call) -> Answer:
 
 
 def cancel_report(call: Call) -> Answer:
-    """200 without a body, only while the report is IN_QUEUE."""
-    report = found(call, call.seller.reports, "report")
-    if report.status != IN_QUEUE:
-        raise invalid_input(f"The report is {report.status}; only a report that is {IN_QUEUE} can be cancelled.")
-    return Answer(200, effect=partial(call.seller.reports.cancel, call.world, call.seller, report))
+    return cancel(call, call.seller.reports, "report")
 
 
 def get_report_document(call: Call) -> Answer:

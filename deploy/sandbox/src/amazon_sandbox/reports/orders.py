@@ -51,6 +51,12 @@ _PLACE = {
     "postalCode": "ship-postal-code",
     "countryCode": "ship-country",
 }
+_CHARGES = {
+    "item-tax": "tax",
+    "shipping-price": "shipping",
+    "gift-wrap-price": "gift_wrap",
+    "item-promotion-discount": "discount",
+}
 _STATUSES = {
     "PENDING_AVAILABILITY": "Pending",
     "PENDING": "Pending",
@@ -113,4 +119,7 @@ def _row(order: Order, line: Line) -> dict[str, str]:
     row |= {column: text.field(address.get(name, "")) for name, column in _PLACE.items()}
     row["currency"] = marketplace.currency
     row["item-price"] = amount(line.unit_price * line.quantity, marketplace)
+    if line.charges is not None:
+        for column, value in _CHARGES.items():
+            row[column] = amount(getattr(line.charges, value), marketplace)
     return row

@@ -1,13 +1,14 @@
-"""getFeeds and getReports: the same filters, pages and token for both."""
+"""What the operations of feeds and reports share: finding one, cancelling one, and lists by filters and pages."""
 
+from functools import partial
 from typing import Any, NamedTuple
 
 from amazon_sandbox import page_tokens
 from amazon_sandbox.calls import Call
 from amazon_sandbox.clock import parse_iso
 from amazon_sandbox.jobs.book import JobBook
-from amazon_sandbox.jobs.job import KEPT_MS, STATUSES, Job
-from amazon_sandbox.wire import SpApiError, invalid_input
+from amazon_sandbox.jobs.job import IN_QUEUE, KEPT_MS, STATUSES, Job
+from amazon_sandbox.wire import Answer, SpApiError, invalid_input
 
 _MOST_VALUES = 10
 _MOST_A_PAGE = 100
@@ -30,6 +31,14 @@ def found(call: Call, book: JobBook, what: str) -> Job:
     if job is None or job.created_ms <= call.world.clock.now_ms() - KEPT_MS:
         raise SpApiError(404, "NotFound", f"The {what} was not found.", call.arguments[0])
     return job
+
+
+def cancel(call: Call, book: JobBook, what: str) -> Answer:
+    """200 without a body, only while the job is IN_QUEUE (FACTS 6.2)."""
+    job = found(call, book, what)
+    if job.status != IN_QUEUE:
+        raise invalid_input(f"The {what} is {job.status}; only a {what} that is {IN_QUEUE} can be cancelled.")
+    return Answer(200, effect=partial(book.cancel, call.world, call.seller, job))
 
 
 def page_of(call: Call, book: JobBook, kinds_parameter: str, owner: str) -> Page:
