@@ -25,7 +25,7 @@ from amazon_sandbox.wire import Answer, SpApiError
 from amazon_sandbox.world import World
 
 _LWA_PATH = b"/auth/o2/token"
-_PAGES = (b"/sandbox", b"/apps/")
+_PAGES = (b"/sandbox", b"/apps/", b"/schemas/")
 
 _Header = tuple[bytes, bytes]
 

@@ -4,9 +4,12 @@ from collections.abc import Callable
 from typing import NamedTuple
 from urllib.parse import parse_qs, unquote_to_bytes
 
-from amazon_sandbox import sellers, tokens
+from amazon_sandbox import fba_inventory, sellers, tokens
 from amazon_sandbox.calls import Call
+from amazon_sandbox.catalog import operations as catalog_operations
+from amazon_sandbox.catalog import restrictions
 from amazon_sandbox.client_secrets import rotate_application_client_secret
+from amazon_sandbox.definitions import operations as definitions_operations
 from amazon_sandbox.grants import AccessToken
 from amazon_sandbox.listings import operations as listings_operations
 from amazon_sandbox.listings import search as listings_search
@@ -50,6 +53,7 @@ OPERATIONS = (
         "sellers/v1/marketplaceParticipations",
         sellers.get_marketplace_participations,
     ),
+    Operation("getAccount", "GET", "sellers/v1/account", sellers.get_account),
     Operation("getListingsItem", "GET", _LISTINGS_ITEM, listings_operations.get_listings_item),
     Operation("putListingsItem", "PUT", _LISTINGS_ITEM, listings_operations.put_listings_item),
     Operation("patchListingsItem", "PATCH", _LISTINGS_ITEM, listings_operations.patch_listings_item),
@@ -107,6 +111,27 @@ OPERATIONS = (
         subscriptions.send_test_notification,
         NOTIFICATIONS_SCOPE,
     ),
+    Operation("searchCatalogItems", "GET", "catalog/2022-04-01/items", catalog_operations.search_catalog_items),
+    Operation("getCatalogItem", "GET", "catalog/2022-04-01/items/*", catalog_operations.get_catalog_item),
+    Operation(
+        "getListingsRestrictions", "GET", "listings/2021-08-01/restrictions", restrictions.get_listings_restrictions
+    ),
+    Operation(
+        "searchDefinitionsProductTypes",
+        "GET",
+        "definitions/2020-09-01/productTypes",
+        definitions_operations.search_definitions_product_types,
+    ),
+    Operation(
+        "getDefinitionsProductType",
+        "GET",
+        "definitions/2020-09-01/productTypes/*",
+        definitions_operations.get_definitions_product_type,
+    ),
+    Operation("getInventorySummaries", "GET", "fba/inventory/v1/summaries", fba_inventory.get_inventory_summaries),
+    Operation("createInventoryItem", "POST", "fba/inventory/v1/items", fba_inventory.create_inventory_item),
+    Operation("addInventory", "POST", "fba/inventory/v1/items/inventory", fba_inventory.add_inventory),
+    Operation("deleteInventoryItem", "DELETE", "fba/inventory/v1/items/*", fba_inventory.delete_inventory_item),
     Operation(
         "rotateApplicationClientSecret",
         "POST",

@@ -5,8 +5,11 @@ from collections import Counter
 from collections.abc import Callable
 
 from amazon_sandbox.apps import registrations
+from amazon_sandbox.catalog.products import ProductCatalog
+from amazon_sandbox.catalog.restrictions import Restriction
 from amazon_sandbox.clock import SECOND_MS, Clock
 from amazon_sandbox.faults import Faults
+from amazon_sandbox.fba_inventory import FbaInventory
 from amazon_sandbox.grants import Grants
 from amazon_sandbox.listings.catalogue import Catalogue
 from amazon_sandbox.marketplaces import MARKETPLACES, REGION_CODES, RegionCode
@@ -29,6 +32,8 @@ class Seller:
         self.marketplace_ids = marketplace_ids
         self.catalogue = Catalogue()
         self.orders = OrderBook()
+        self.fba = FbaInventory()
+        self.has_non_amazon_store = False
 
 
 class World:
@@ -50,6 +55,8 @@ class World:
         self.faults = Faults()
         self.notifications = Registry()
         self.queues = Queues()
+        self.products = ProductCatalog()
+        self.restrictions: list[Restriction] = []
         self.calls: Counter[tuple[str, int]] = Counter()
         self.token_calls: Counter[str] = Counter()
         self._order_numbers = 0

@@ -5,7 +5,8 @@ from starlette.responses import JSONResponse, RedirectResponse, Response
 from starlette.routing import BaseRoute, Route
 
 from amazon_sandbox.consent import ConsentPage
-from amazon_sandbox.dials import apps, books, controls, listings, notifications, orders, sellers
+from amazon_sandbox.definitions.operations import serve_meta_schema, serve_schema
+from amazon_sandbox.dials import apps, books, catalog, controls, listings, notifications, orders, sellers
 from amazon_sandbox.dials.dial import Dial
 from amazon_sandbox.world import World
 
@@ -15,6 +16,7 @@ _DIALS: tuple[Dial, ...] = (
     *listings.DIALS,
     *orders.DIALS,
     *notifications.DIALS,
+    *catalog.DIALS,
     *controls.DIALS,
     *books.DIALS,
 )
@@ -32,6 +34,12 @@ def dial_routes(world: World) -> list[BaseRoute]:
         Route("/apps/authorize/confirm/{application_id}", consent.callback, methods=["GET"]),
         Route("/apps/manage", consent.manage, methods=["GET"]),
         Route("/apps/manage", consent.begin, methods=["POST"]),
+        Route("/schemas/product-types/meta-schema", serve_meta_schema, methods=["GET"]),
+        Route(
+            "/schemas/product-types/{product_type}/{requirements}/{enforced}/{marketplace_id}",
+            serve_schema,
+            methods=["GET"],
+        ),
         Route("/sandbox/{anything:path}", _no_such_dial, methods=["GET", "POST", "PUT", "PATCH", "DELETE"]),
     ]
 

@@ -12,7 +12,7 @@ from amazon_sandbox.listings.documents import asin_of
 from amazon_sandbox.marketplaces import MARKETPLACES, Marketplace
 from amazon_sandbox.notifications.listing_changes import sell_and_tell
 from amazon_sandbox.notifications.order_changes import tell_cancel_wish, tell_status
-from amazon_sandbox.orders.book import CANCELLED, PENDING, UNSHIPPED, Cancellation, Line, Order, Regulation
+from amazon_sandbox.orders.book import AMAZON, CANCELLED, PENDING, UNSHIPPED, Cancellation, Line, Order, Regulation
 from amazon_sandbox.orders.documents import SERVICE_LEVELS
 from amazon_sandbox.world import Seller, World
 
@@ -91,6 +91,8 @@ def place(call: DialCall) -> dict[str, Any]:
     for order in orders:
         for line in order.lines:
             sell_and_tell(call.world, seller, line.sku, line.quantity)
+            if order.fulfilled_by == AMAZON:
+                seller.fba.sell(order.marketplace_id, line.sku, line.quantity, now_ms)
     tell_status(call.world, seller, *orders)
     return {
         "orders": [

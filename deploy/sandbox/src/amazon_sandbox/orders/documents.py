@@ -126,6 +126,8 @@ def _document(order: Order, included: int) -> dict[str, Any]:
         },
         "orderItems": [_item(order, line, marketplace, included, settled) for line in order.lines],
     }
+    if order.in_store_pickup:
+        document["programs"] = ["IN_STORE_PICK_UP"]  # FACTS 8.2.7
     if included & _BIT["BUYER"] and settled:
         document["buyer"] = buyer_of(order, included)
     if included & _BIT["RECIPIENT"] and settled:
