@@ -41,7 +41,7 @@ class AmazonApp:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         self._world.settle()
         raw_path: bytes = scope["raw_path"]
-        if is_for_sqs(scope["method"], raw_path):
+        if scope["method"] == "POST" and is_for_sqs(raw_path):
             await self._sqs(scope, receive, send)
             return
         if raw_path == b"/" or raw_path.startswith(_PAGES):

@@ -144,8 +144,14 @@ OPERATIONS = (
 _ROUTES = {(operation.method, tuple(operation.path.encode().split(b"/"))): operation for operation in OPERATIONS}
 _ROLES = {operation.name: operation.roles for operation in OPERATIONS}
 _NOBODY = {region: Seller("", region, "", ()) for region in REGION_CODES}  # whom a grantless call is for
-# The positions of the variable segments, by shape: the few shapes there are, each tried as a dictionary key.
-_SHAPES = sorted({tuple(at for at, segment in enumerate(path) if segment == b"*") for _method, path in _ROUTES})
+# The positions of the variable segments, by the number of segments: each of the few is tried as a dictionary key.
+_SHAPES: dict[int, list[tuple[int, ...]]] = {}
+for _method, _path in _ROUTES:
+    _shape = tuple(at for at, segment in enumerate(_path) if segment == b"*")
+    _shapes = _SHAPES.setdefault(len(_path), [])
+    if _shape not in _shapes:
+        _shapes.append(_shape)
+        _shapes.sort()  # fixed segments win over variable ones
 
 NO_OPERATION = "unknown"
 
@@ -166,9 +172,7 @@ class Routed(NamedTuple):
 def route(request: Request) -> Routed:
     """The operation this is. Raises SpApiError 404."""
     segments = request.raw_path[1:].split(b"/")
-    for shape in _SHAPES:
-        if shape and shape[-1] >= len(segments):
-            continue
+    for shape in _SHAPES.get(len(segments), ()):
         pattern = list(segments)
         for position in shape:
             pattern[position] = b"*"
