@@ -279,3 +279,19 @@ def test_a_fate_that_makes_no_sense_is_refused(
     assert answer.status_code in (400, 404)
     assert hint in answer.json()["error"]
     assert amazon.dial("DELETE", "/sandbox/listings/fates") == {"waiting": []}
+
+
+@pytest.mark.fact("11.8")
+def test_an_offer_on_an_asin_of_the_catalogue_shows_the_products_own_data(
+    amazon: LocalAmazon, seller: SellingPartner
+) -> None:
+    product = {"asin": "B000000001", "title": "Canary Lamp", "brand": "Lumen", "image": "https://images.example/l.jpg"}
+    amazon.dial("POST", "/sandbox/products", {"marketplace_id": US, "products": [product]})
+    put(seller, "S")
+    summary = shown(seller, "S")["summaries"][0]
+    assert (summary["itemName"], summary["mainImage"]["link"]) == ("Canary Lamp", "https://images.example/l.jpg")
+    own = [{"value": "Our lamp", "language_tag": "en_US", "marketplace_id": US}]
+    put(seller, "T", offer_only(item_name=own))
+    assert shown(seller, "T")["summaries"][0]["itemName"] == "Our lamp"
+    put(seller, "U", offer_only(merchant_suggested_asin=[{"value": "B000000009", "marketplace_id": US}]))
+    assert "itemName" not in shown(seller, "U")["summaries"][0]

@@ -297,6 +297,25 @@ def test_a_schedule_makes_a_report_every_period_until_it_is_cancelled(
     assert len(seller.reports("GET", reportTypes=LISTINGS).json()["reports"]) == 4
 
 
+def test_a_clock_that_jumps_over_many_periods_leaves_the_oldest_out(
+    amazon: LocalAmazon, seller: SellingPartner
+) -> None:
+    seed(seller, *({"sku": f"S-{n}", "price": 1, "quantity": n} for n in range(1_000)))
+    seller.reports("POST", "schedules", {"reportType": LISTINGS, "marketplaceIds": [US], "period": "PT5M"})
+    amazon.advance(80 * 86_400)
+    later = amazon.connect("A1US", "NA")
+    made = []
+    page = later.reports("GET", reportTypes=LISTINGS, pageSize="100").json()
+    while True:
+        made += page["reports"]
+        if "nextToken" not in page:
+            break
+        page = later.reports("GET", nextToken=page["nextToken"]).json()
+    assert {one["processingStatus"] for one in made} == {"DONE"}
+    assert 100 <= len(made) <= 102
+    assert len(table(downloaded(later, made[0]).text)) == len(table(downloaded(later, made[-1]).text)) == 1_000
+
+
 def test_a_schedule_of_the_same_type_and_marketplaces_replaces_the_old(amazon: LocalAmazon) -> None:
     seller = connected(amazon, "NA", US, CA)
     wish = {"reportType": LISTINGS, "marketplaceIds": [US, CA], "period": "P1D"}

@@ -30,7 +30,7 @@ from amazon_sandbox.wire import Answer, SpApiError, quota_exceeded
 from amazon_sandbox.world import World
 
 _LWA_PATH = b"/auth/o2/token"
-_PAGES = (b"/sandbox", b"/apps/")
+_PAGES = (b"/sandbox", b"/apps/", b"/schemas/")
 _DOCUMENTS = presigned.PATH.encode()
 
 _Header = tuple[bytes, bytes]
@@ -47,7 +47,7 @@ class AmazonApp:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         self._world.settle()
         raw_path: bytes = scope["raw_path"]
-        if is_for_sqs(scope["method"], raw_path):
+        if scope["method"] == "POST" and is_for_sqs(raw_path):
             await self._sqs(scope, receive, send)
             return
         if raw_path == b"/" or raw_path.startswith(_PAGES):

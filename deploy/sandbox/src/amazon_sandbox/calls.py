@@ -73,6 +73,17 @@ class Call(msgspec.Struct, frozen=True, gc=False):
                 raise invalid_input(f"Invalid marketplaceId '{marketplace_id}' for this seller in this region.")
         return [MARKETPLACES[marketplace_id] for marketplace_id in marketplace_ids]
 
+    def regional_marketplace_ids(self, most: int | None = None) -> list[str]:
+        """`marketplaceIds`: required, known and of this region; the seller need not sell there."""
+        marketplace_ids = self.many("marketplaceIds")
+        if not marketplace_ids or (most is not None and len(marketplace_ids) > most):
+            raise invalid_input("Request has missing or invalid parameters and cannot be parsed.", "marketplaceIds")
+        for marketplace_id in marketplace_ids:
+            marketplace = MARKETPLACES.get(marketplace_id)
+            if marketplace is None or marketplace.region != self.seller.region:
+                raise invalid_input(f"Invalid marketplaceId '{marketplace_id}' in this region.")
+        return marketplace_ids
+
     def document(self) -> dict[str, Any]:
         """The JSON object of the body."""
         try:

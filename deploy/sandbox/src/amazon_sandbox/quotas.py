@@ -57,6 +57,17 @@ USAGE_PLANS: dict[str, UsagePlan] = {
     "getSubscriptionById": UsagePlan(1, 5),
     "deleteSubscriptionById": UsagePlan(1, 5),
     "sendTestNotification": UsagePlan(1, 5),
+    "getAccount": UsagePlan(0.016, 15),
+    "searchCatalogItems": UsagePlan(2, 2),
+    "getCatalogItem": UsagePlan(2, 2),
+    "getListingsRestrictions": UsagePlan(5, 10),
+    "searchDefinitionsProductTypes": UsagePlan(5, 10),
+    "getDefinitionsProductType": UsagePlan(5, 10),
+    "getInventorySummaries": UsagePlan(2, 2),
+    # FACTS 3.11: what exists in sandboxes only has the sandbox's throttle
+    "createInventoryItem": UsagePlan(5, 15),
+    "addInventory": UsagePlan(5, 15),
+    "deleteInventoryItem": UsagePlan(5, 15),
     "rotateApplicationClientSecret": UsagePlan(0.0167, 1),
 }
 

@@ -5,9 +5,12 @@ from functools import lru_cache
 from typing import NamedTuple
 from urllib.parse import parse_qs, unquote_to_bytes
 
-from amazon_sandbox import sellers, tokens
+from amazon_sandbox import fba_inventory, sellers, tokens
 from amazon_sandbox.calls import Call
+from amazon_sandbox.catalog import operations as catalog_operations
+from amazon_sandbox.catalog import restrictions
 from amazon_sandbox.client_secrets import rotate_application_client_secret
+from amazon_sandbox.definitions import operations as definitions_operations
 from amazon_sandbox.feeds import operations as feed_operations
 from amazon_sandbox.grants import AccessToken
 from amazon_sandbox.listings import operations as listings_operations
@@ -65,6 +68,7 @@ OPERATIONS = (
         "sellers/v1/marketplaceParticipations",
         sellers.get_marketplace_participations,
     ),
+    Operation("getAccount", "GET", "sellers/v1/account", sellers.get_account),
     Operation("getListingsItem", "GET", _LISTINGS_ITEM, listings_operations.get_listings_item),
     Operation("putListingsItem", "PUT", _LISTINGS_ITEM, listings_operations.put_listings_item),
     Operation("patchListingsItem", "PATCH", _LISTINGS_ITEM, listings_operations.patch_listings_item),
@@ -137,6 +141,27 @@ OPERATIONS = (
         subscriptions.send_test_notification,
         NOTIFICATIONS_SCOPE,
     ),
+    Operation("searchCatalogItems", "GET", "catalog/2022-04-01/items", catalog_operations.search_catalog_items),
+    Operation("getCatalogItem", "GET", "catalog/2022-04-01/items/*", catalog_operations.get_catalog_item),
+    Operation(
+        "getListingsRestrictions", "GET", "listings/2021-08-01/restrictions", restrictions.get_listings_restrictions
+    ),
+    Operation(
+        "searchDefinitionsProductTypes",
+        "GET",
+        "definitions/2020-09-01/productTypes",
+        definitions_operations.search_definitions_product_types,
+    ),
+    Operation(
+        "getDefinitionsProductType",
+        "GET",
+        "definitions/2020-09-01/productTypes/*",
+        definitions_operations.get_definitions_product_type,
+    ),
+    Operation("getInventorySummaries", "GET", "fba/inventory/v1/summaries", fba_inventory.get_inventory_summaries),
+    Operation("createInventoryItem", "POST", "fba/inventory/v1/items", fba_inventory.create_inventory_item),
+    Operation("addInventory", "POST", "fba/inventory/v1/items/inventory", fba_inventory.add_inventory),
+    Operation("deleteInventoryItem", "DELETE", "fba/inventory/v1/items/*", fba_inventory.delete_inventory_item),
     Operation(
         "rotateApplicationClientSecret",
         "POST",
@@ -149,14 +174,14 @@ OPERATIONS = (
 _ROUTES = {(operation.method, tuple(operation.path.encode().split(b"/"))): operation for operation in OPERATIONS}
 _ROLES = {operation.name: operation.roles for operation in OPERATIONS}
 _NOBODY = {region: Seller("", region, "", ()) for region in REGION_CODES}  # whom a grantless call is for
-# The positions of the variable segments, by number of segments: the few shapes there are, each tried as a key.
+# The positions of the variable segments, by the number of segments: each of the few is tried as a dictionary key.
 _SHAPES: dict[int, list[tuple[int, ...]]] = {}
 for _method, _path in _ROUTES:
     _shape = tuple(at for at, segment in enumerate(_path) if segment == b"*")
-    _of_this_length = _SHAPES.setdefault(len(_path), [])
-    if _shape not in _of_this_length:
-        _of_this_length.append(_shape)
-        _of_this_length.sort()
+    _shapes = _SHAPES.setdefault(len(_path), [])
+    if _shape not in _shapes:
+        _shapes.append(_shape)
+        _shapes.sort()  # fixed segments win over variable ones
 
 NO_OPERATION = "unknown"
 

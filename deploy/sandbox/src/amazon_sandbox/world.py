@@ -5,9 +5,12 @@ from collections import Counter
 from typing import TYPE_CHECKING, Any, Protocol
 
 from amazon_sandbox.apps import registrations
+from amazon_sandbox.catalog.products import ProductCatalog
+from amazon_sandbox.catalog.restrictions import Restriction
 from amazon_sandbox.clock import SECOND_MS, Clock
 from amazon_sandbox.documents.store import Documents
 from amazon_sandbox.faults import Faults
+from amazon_sandbox.fba_inventory import FbaInventory
 from amazon_sandbox.grants import Grants
 from amazon_sandbox.jobs.book import JobBook
 from amazon_sandbox.listings.catalogue import Catalogue
@@ -39,6 +42,8 @@ class Seller:
         self.feeds = JobBook()
         self.reports = JobBook()
         self.schedules: dict[str, Schedule] = {}
+        self.fba = FbaInventory()
+        self.has_non_amazon_store = False
 
 
 _NOT_OF_THE_WORLD = {"_initial_settings", "static"}
@@ -72,6 +77,8 @@ class World:
         self.notifications = Registry()
         self.queues = Queues()
         self.documents = Documents()
+        self.products = ProductCatalog()
+        self.restrictions: list[Restriction] = []
         self.calls: Counter[tuple[str, int]] = Counter()
         self.token_calls: Counter[str] = Counter()
         self._rate_limits_asked = 0

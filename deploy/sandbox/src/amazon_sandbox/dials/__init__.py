@@ -5,9 +5,11 @@ from starlette.responses import JSONResponse, RedirectResponse, Response
 from starlette.routing import BaseRoute, Route, compile_path
 
 from amazon_sandbox.consent import ConsentPage
+from amazon_sandbox.definitions.operations import serve_meta_schema, serve_schema
 from amazon_sandbox.dials import (
     apps,
     books,
+    catalog,
     controls,
     feeds,
     listings,
@@ -28,6 +30,7 @@ _DIALS: tuple[Dial, ...] = (
     *orders.DIALS,
     *notifications.DIALS,
     *feeds.DIALS,
+    *catalog.DIALS,
     *controls.DIALS,
     *plans.DIALS,
     *worlds.DIALS,
@@ -48,6 +51,12 @@ def dial_routes(world: World) -> list[BaseRoute]:
         Route("/apps/authorize/confirm/{application_id}", consent.callback, methods=["GET"]),
         Route("/apps/manage", consent.manage, methods=["GET"]),
         Route("/apps/manage", consent.begin, methods=["POST"]),
+        Route("/schemas/product-types/meta-schema", serve_meta_schema, methods=["GET"]),
+        Route(
+            "/schemas/product-types/{product_type}/{requirements}/{enforced}/{marketplace_id}",
+            serve_schema,
+            methods=["GET"],
+        ),
         Route("/sandbox/{anything:path}", _no_such_dial, methods=["GET", "POST", "PUT", "PATCH", "DELETE"]),
     ]
 

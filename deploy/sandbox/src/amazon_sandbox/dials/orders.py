@@ -13,6 +13,7 @@ from amazon_sandbox.marketplaces import MARKETPLACES, Marketplace, RegionCode
 from amazon_sandbox.notifications.listing_changes import sell_and_tell
 from amazon_sandbox.notifications.order_changes import tell_cancel_wish, tell_status
 from amazon_sandbox.orders.book import (
+    AMAZON,
     CANCELLED,
     IN_STORE_PICK_UP,
     PENDING,
@@ -117,6 +118,8 @@ def place(call: DialCall) -> dict[str, Any]:
     for order in orders:
         for line in order.lines:
             sell_and_tell(call.world, seller, line.sku, line.quantity)
+            if order.fulfilled_by == AMAZON:
+                seller.fba.sell(order.marketplace_id, line.sku, line.quantity, now_ms)
     tell_status(call.world, seller, *orders)
     return {
         "orders": [

@@ -8,7 +8,15 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 import msgspec
 
 from amazon_sandbox.listings import checks, patches
-from amazon_sandbox.listings.attributes import Attributes, is_regional, marketplace_ids_of, selectors_of
+from amazon_sandbox.listings.attributes import (
+    Attributes,
+    Instance,
+    in_marketplace,
+    is_regional,
+    marketplace_ids_of,
+    selectors_of,
+    value_of,
+)
 from amazon_sandbox.listings.catalogue import Catalogue, snapshot, write_of
 from amazon_sandbox.listings.checks import Issue
 from amazon_sandbox.listings.fates import incomplete
@@ -128,7 +136,7 @@ def accept(
     world: "World", seller: "Seller", sku: str, marketplace: Marketplace, operation: str, held: Held, at_ms: int
 ) -> None:
     """Makes `held` true at `at_ms` (sandbox clock); it comes into sight after the listing delay (FACTS 5.6)."""
-    attributes = held.attributes or None
+    attributes = _with_catalogue_data(world, held.attributes, marketplace) or None
     fate = world.fates.next_for(seller.selling_partner_id, sku, marketplace.marketplace_id)
     if fate is not None and attributes is not None and fate.kind == "incomplete":
         attributes = incomplete(attributes, marketplace.marketplace_id)
@@ -143,6 +151,25 @@ def accept(
     passed_s = (world.clock.now_ms() - at_ms) / 1000
     late_s = fate.seconds if fate is not None and fate.kind == "late" else 0.0
     world.after(max(world.settings.listing_delay_s + late_s - passed_s, 0), ListingShows(seller, publication))
+
+
+def _with_catalogue_data(world: "World", attributes: Attributes, marketplace: Marketplace) -> Attributes:
+    """An offer on an ASIN of the catalogue shows the product's own data where the seller gave none."""
+    where = {"marketplace_id": marketplace.marketplace_id}
+    asin = value_of(attributes, "merchant_suggested_asin", marketplace.marketplace_id)
+    product = world.products.products.get(marketplace.marketplace_id, {}).get(asin) if isinstance(asin, str) else None
+    if product is None:
+        return attributes
+    facts: dict[str, Instance] = {"item_name": {"value": product.title, "language_tag": marketplace.language, **where}}
+    if product.brand is not None:
+        facts["brand"] = {"value": product.brand, "language_tag": marketplace.language, **where}
+    if product.image is not None:
+        facts["main_product_image_locator"] = {"media_location": product.image, **where}
+    merged = dict(attributes)
+    for name, instance in facts.items():
+        if not in_marketplace(attributes.get(name, ()), marketplace.marketplace_id):
+            merged[name] = [*attributes.get(name, ()), instance]
+    return merged
 
 
 def _named(request: PatchRequest) -> Attributes:

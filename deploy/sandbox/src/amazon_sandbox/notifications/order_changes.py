@@ -55,6 +55,7 @@ def _summary(order: Order) -> dict[str, Any]:
         "LatestShipDate": iso(order.created_ms + promise.ship_by * HOUR_MS),
         "EarliestDeliveryDate": iso(order.created_ms + promise.deliver_from * HOUR_MS),
         "LatestDeliveryDate": iso(order.created_ms + promise.deliver_by * HOUR_MS),
+        "ShippingPrograms": ["ISPU"] if order.in_store_pickup else [],
         "OrderItems": items,
     }
 

@@ -32,7 +32,7 @@ class Report(Job):
         if self.fate.end is not None:
             self.status = self.fate.end
             return
-        rows = self._rows(seller, at_ms) if not self._asked_too_often(world, seller) else None
+        rows = self._rows(world, seller, at_ms) if not self._asked_too_often(world, seller) else None
         if rows is None:
             self.status = CANCELLED
             return
@@ -63,16 +63,23 @@ class Report(Job):
             document["reportDocumentId"] = self.document_id
         return document
 
-    def _rows(self, seller: "Seller", at_ms: int) -> "listings.ListingRows | orders.OrderRows | None":
+    def _rows(self, world: "World", seller: "Seller", at_ms: int) -> "listings.ListingRows | orders.OrderRows | None":
         """None when there is no data."""
         if self.kind == LISTINGS:
             english = self.options.get(LOCALE_OPTION, "").startswith("en")
             listing_rows = listings.rows_of(seller.catalogue, self.marketplace_ids, english)
-            return listing_rows if listing_rows.listed else None
+            return listing_rows.sharing(self._last_rows(world, seller)) if listing_rows.listed else None
         start_ms = self.start_ms if self.start_ms is not None else self.created_ms
         end_ms = self.end_ms if self.end_ms is not None else at_ms
         order_rows = orders.rows_of(seller.orders, self.kind, self.marketplace_ids, start_ms, end_ms)
         return order_rows if order_rows.orders else None
+
+    def _last_rows(self, world: "World", seller: "Seller") -> "listings.ListingRows | None":
+        """Those of the last listings report, if nobody has downloaded it yet."""
+        made = (job.document_id for job in reversed(seller.reports.jobs.values()) if job.document_id is not None)
+        document = world.documents.documents.get(next(made, ""))
+        rows = document.rows if document is not None else None
+        return rows if isinstance(rows, listings.ListingRows) else None
 
     def _asked_too_often(self, world: "World", seller: "Seller") -> bool:
         """Whether the same was made so shortly before that Amazon does not make it again; a schedule may be dense."""

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 _MINUTE_MS = 60 * SECOND_MS
 _MOST_TYPES = 10
+_MOST_MISSED = 100  # a clock that jumps over more periods leaves the oldest out
 
 PERIODS_MS = {
     "PT5M": 5 * _MINUTE_MS,
@@ -79,6 +80,8 @@ class Due(NamedTuple):
         if schedule.cancelled:
             return
         period_ms = PERIODS_MS[schedule.period]
+        missed = (world.clock.now_ms() - schedule.next_ms) // period_ms
+        schedule.next_ms += max(missed - _MOST_MISSED, 0) * period_ms
         report = Report(
             job_id=str(FIRST_REPORT_ID + world.next_job_number()),
             kind=schedule.report_type,

@@ -15,6 +15,7 @@ _JSON = b"application/x-amz-json-1.0"
 _XML = b"text/xml"
 _NAMESPACE = "http://queue.amazonaws.com/doc/2012-11-05/"
 _CREDENTIAL = re.compile(rb"Credential=[^/]+/[^/]+/([a-z0-9-]+)/")
+_QUEUE_URLS = f"/{ACCOUNT_ID}/".encode()
 _DEFAULT_REGION = "us-east-1"
 
 # The query protocol numbers the members of a list under a name of their own.
@@ -29,8 +30,9 @@ _LISTS = {
 _MEMBERS = {"QueueUrls": "QueueUrl", "Messages": "Message", "Failed": "BatchResultErrorEntry"}
 
 
-def is_for_sqs(method: str, raw_path: bytes) -> bool:
-    return method == "POST" and (raw_path == b"/" or raw_path.startswith(f"/{ACCOUNT_ID}/".encode()))
+def is_for_sqs(raw_path: bytes) -> bool:
+    """Whether a POST to this path is a client's of SQS: the endpoint itself, or a queue's URL."""
+    return raw_path == b"/" or raw_path.startswith(_QUEUE_URLS)
 
 
 def region_of(headers: dict[bytes, bytes]) -> str:
