@@ -1,8 +1,6 @@
 """Who may ship what, and the sources without a valid attestation with the orders they hold up (MISSION D6): as data, as
 a CSV file of any length, and as a page to print."""
 
-import csv
-import io
 from collections.abc import AsyncIterator, Sequence
 from datetime import datetime
 from html import escape
@@ -16,6 +14,7 @@ from common.bulk import run
 from common.callers import Caller
 from common.contracts.agreements import RULES, required_agreement
 from common.db import Database
+from compliance_service.csv_text import csv_text, safe_cell
 from compliance_service.models import Source
 from compliance_service.schemas import EligibilityAnswer, HeldOrder, NonCompliantSource
 
@@ -110,7 +109,7 @@ async def csv_report(db: Database, caller: Caller) -> AsyncIterator[str]:
         sources = {source.id: source for source in (await session.exec(query)).all()}
     now = clock.now()
     idle = {source_id for source_id, source in sources.items() if not is_compliant(source, now)}
-    yield _csv([CSV_COLUMNS])
+    yield csv_text([CSV_COLUMNS])
     after: tuple[datetime | None, UUID | None] = (None, None)
     while True:
         async with db.transaction() as session:
@@ -121,29 +120,19 @@ async def csv_report(db: Database, caller: Caller) -> AsyncIterator[str]:
             if source is not None and not is_compliant(source, now):
                 idle.discard(source.id)
                 lines.append((*_source_cells(source), seller, order_id, _time(purchased_at), _time(ship_by), code))
-        yield _csv(lines)
+        yield csv_text(lines)
         if len({row[1] for row in rows}) < CSV_PAGE:
             break
         after = (rows[-1][0], rows[-1][1])
-    yield _csv([(*_source_cells(source), "", "", "", "", "") for source in sources.values() if source.id in idle])
+    yield csv_text([(*_source_cells(source), "", "", "", "", "") for source in sources.values() if source.id in idle])
 
 
 def _source_cells(source: Source) -> tuple[str, ...]:
-    name = source.name
-    # A spreadsheet would run such a cell as a formula.
-    if name.startswith(("=", "+", "-", "@", "\t", "\r")):
-        name = f"'{name}"
-    return (str(source.id), name, source.kind, str(source.attestation_version))
+    return (str(source.id), safe_cell(source.name), source.kind, str(source.attestation_version))
 
 
 def _time(at: datetime | None) -> str:
     return at.isoformat() if at else ""
-
-
-def _csv(rows: Sequence[Sequence[str]]) -> str:
-    text = io.StringIO()
-    csv.writer(text).writerows(rows)
-    return text.getvalue()
 
 
 _PAGE = """<!doctype html>

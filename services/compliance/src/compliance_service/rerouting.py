@@ -20,7 +20,7 @@ PAGE = 500
 SHARE = 4
 
 
-async def reroute(db: Database, work: Work) -> None:
+async def reroute(db: Database, work: Work, *, page: int = PAGE, share: int = SHARE) -> None:
     """Decides every held order of the account again, oldest purchase first.
 
     Counts: `decided` orders looked at, `routed` and `still_held`. Each page takes the account's turn for itself, so new
@@ -36,7 +36,7 @@ async def reroute(db: Database, work: Work) -> None:
                 session,
                 work.account_id,
                 after=(datetime.fromisoformat(after[0]), UUID(after[1])) if after else None,
-                limit=PAGE,
+                limit=page,
             )
             tally = await settle(session, orders, cause="reroute")
         if orders:
@@ -45,10 +45,10 @@ async def reroute(db: Database, work: Work) -> None:
             work.count("decided", len(orders))
             work.count("routed", tally.routed)
             work.count("still_held", tally.held)
-        if len(orders) < PAGE:
+        if len(orders) < page:
             return
         pages += 1
-        if pages % SHARE == 0 and await _others_wait(db, work):
+        if pages % share == 0 and await _others_wait(db, work):
             raise RunLater(0)
 
 

@@ -149,6 +149,22 @@ class InventoryResult(BaseModel):
     errors: list[RowError] = Field(default_factory=list)
 
 
+class UploadAnswer(InventoryResult):
+    """How far a CSV file has come. `status`: receiving, stored, refused (with the `problem`), broken (the sender left).
+
+    Counts are of what is stored already; `bytes_total` is known when the sender said it.
+    """
+
+    upload_id: UUID
+    source_id: UUID
+    status: str
+    bytes_read: int
+    bytes_total: int | None
+    problem: str | None
+    started_at: datetime
+    updated_at: datetime
+
+
 class MoneyAnswer(BaseModel):
     amount: Decimal
     currency: str

@@ -39,14 +39,14 @@ class Merchant:
     def __init__(self, running: Running, issuer: Issuer) -> None:
         self.running = running
         self.account_id = uuid4()
-        self._headers = issuer.headers(self.account_id, *SCOPES)
+        self.headers = issuer.headers(self.account_id, *SCOPES)
         consumer = running.runtime.consumer()
         assert consumer is not None
         self.consumer = consumer
 
     async def call(self, method: str, path: str, *, expect: int | None = None, **options: Any) -> Any:
         """The answer's JSON; `expect` names the status when it is not a success."""
-        headers = self._headers | options.pop("headers", {})
+        headers = self.headers | options.pop("headers", {})
         answer = await self.running.http.request(method, path, headers=headers, **options)
         if expect is None:
             assert answer.is_success, f"{answer.status_code} {answer.text}"
@@ -56,7 +56,7 @@ class Merchant:
 
     async def fetch(self, path: str) -> Response:
         """The answer as it is, for what is not JSON."""
-        answer = await self.running.http.get(path, headers=self._headers)
+        answer = await self.running.http.get(path, headers=self.headers)
         assert answer.is_success, f"{answer.status_code} {answer.text}"
         return answer
 
