@@ -86,8 +86,8 @@ DIALS = (
         "PUT",
         "/sandbox/settings",
         'change some: {"listing_delay_s", "shipment_delay_s", "search_lag_s", "access_token_ttl_s", '
-        '"authorization_life_days", "quotas": {"enabled", "scale"}, "auto_consent", "redirect_uris": [...], '
-        '"login_uri"}',
+        '"token_bytes", "authorization_life_days", "quotas": {"enabled", "scale"}, "auto_consent", '
+        '"redirect_uris": [...], "login_uri"}',
         change_settings,
     ),
     Dial("GET", "/sandbox/faults", "the faults that are armed", show_faults),
