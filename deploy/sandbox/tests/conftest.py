@@ -27,6 +27,8 @@ _MODELS = {
     "/listings/": "listings-items-api-model/listingsItems_2021-08-01.json",
     "/orders/2026-01-01/": "orders-api-model/orders_2026-01-01.json",
     "/orders/v0/": "orders-api-model/ordersV0.json",
+    "/feeds/": "feeds-api-model/feeds_2021-06-30.json",
+    "/reports/": "reports-api-model/reports_2021-06-30.json",
     "/tokens/": "tokens-api-model/tokens_2021-03-01.json",
     "/applications/": "application-management-api-model/application_2023-11-30.json",
     "/notifications/": "notifications-api-model/notifications.json",
@@ -76,13 +78,13 @@ class Contract:
     """Amazon's models; `seen` are the operations and statuses that were held against them."""
 
     def __init__(self, folder: Path) -> None:
-        self._folder = folder
+        self.folder = folder
         self.seen: set[tuple[str, int]] = set()
 
     @functools.lru_cache  # noqa: B019 - one contract for each session
     def _model(self, path: str) -> dict[str, Any]:
         name = next(name for prefix, name in _MODELS.items() if path.startswith(prefix))
-        model: dict[str, Any] = json.loads((self._folder / name).read_text())
+        model: dict[str, Any] = json.loads((self.folder / name).read_text())
         composed = _parts_of_all_of(model["definitions"])
         definitions = {
             name: schema if name in composed else _strict(schema) for name, schema in model["definitions"].items()
@@ -138,7 +140,12 @@ def amazon(http: httpx.Client, sandbox_urls: dict[str, str], contract: Contract 
     """An empty world with quotas lifted and nothing delayed: tests dial what they are about."""
     amazon = LocalAmazon(http, sandbox_urls)
     amazon.dial("DELETE", "/sandbox/world")
-    amazon.settings(listing_delay_s=0, shipment_delay_s=0, search_lag_s=0, quotas={"enabled": False})
+    amazon.settings(
+        **dict.fromkeys(("listing_delay_s", "shipment_delay_s", "search_lag_s"), 0),
+        **dict.fromkeys(("feed_queue_s", "feed_processing_s", "report_queue_s", "report_processing_s"), 0),
+        report_cooldown_s=0,
+        quotas={"enabled": False},
+    )
     amazon.check = contract.check if contract is not None else None
     return amazon
 

@@ -202,7 +202,7 @@ def test_update_shipment_status_is_for_orders_picked_up_in_a_store(seller: Selli
     ordinary, pickup = place(seller, {}, {"in_store_pickup": True})
     body = {"marketplaceId": US, "shipmentStatus": "PickedUp"}
     refused = seller.call("POST", f"{ORDERS}/{ordinary}/shipment", body)
-    assert (refused.status_code, refused.json()["errors"][0]["message"]) == (400, "Unsupported ShipmentStatus passed.")
+    assert (refused.status_code, refused.json()["errors"][0]["message"]) == (400, "Unsupported ShipmentStatus passed")
     path = f"{ORDERS}/{pickup}/shipment"
     assert seller.call("POST", path, {**body, "shipmentStatus": "Flown"}).status_code == 400
     assert seller.call("POST", path, {**body, "orderItems": [{"orderItemId": "1"}]}).status_code == 400

@@ -1,11 +1,13 @@
 """The three LISTINGS_ITEM notifications: told when what get and search show has changed (FACTS 9.4, 9.6, 9.9)."""
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from amazon_sandbox.clock import iso
 from amazon_sandbox.listings.attributes import MERCHANT_CHANNEL, merchant_availability
 from amazon_sandbox.listings.catalogue import Listing, Publication, Snapshot
-from amazon_sandbox.listings.documents import asin_of, issues_in_sight, statuses
+from amazon_sandbox.listings.checks import Issue
+from amazon_sandbox.listings.documents import asin_of
+from amazon_sandbox.listings.issues import issues_in_sight, statuses
 from amazon_sandbox.marketplaces import MARKETPLACES
 from amazon_sandbox.notifications.emitting import emit, is_subscribed
 from amazon_sandbox.notifications.types import (
@@ -20,11 +22,16 @@ if TYPE_CHECKING:
 _TYPES = (LISTINGS_ITEM_STATUS_CHANGE, LISTINGS_ITEM_ISSUES_CHANGE, LISTINGS_ITEM_MFN_QUANTITY_CHANGE)
 
 
-def publish_and_tell(world: "World", seller: "Seller", publication: Publication) -> None:
-    """An accepted state comes into sight, and who subscribed hears of it."""
-    before = publication.listing.visible
-    publication.publish()
-    tell_listing(world, seller, publication.listing, before)
+class ListingShows(NamedTuple):
+    """An accepted state on its way to be seen; who subscribed hears of it then."""
+
+    seller: "Seller"
+    publication: Publication
+
+    def take_place(self, world: "World") -> None:
+        before = self.publication.listing.visible
+        self.publication.publish()
+        tell_listing(world, self.seller, self.publication.listing, before)
 
 
 def sell_and_tell(world: "World", seller: "Seller", sku: str, quantity: int) -> None:
@@ -54,14 +61,15 @@ def tell_listing(world: "World", seller: "Seller", listing: Listing, before: Sna
         if asin is not None:
             where["Asin"] = asin
         is_gone = marketplace_id not in shown_now
-        status = ["DELETED"] if is_gone else statuses(new, marketplace)  # FACTS 9.9
-        if marketplace_id not in shown_before or status != statuses(old, marketplace):
+        status = ["DELETED"] if is_gone else statuses(new, marketplace, after)  # FACTS 9.9
+        if marketplace_id not in shown_before or status != statuses(old, marketplace, before):
             payload = {**where, "CreatedDate": iso(listing.created_ms), "Status": status}
             emit(world, seller, LISTINGS_ITEM_STATUS_CHANGE, payload)
-        now_severities = [] if is_gone else _severities(new, marketplace_id)
-        was_severities = _severities(old, marketplace_id) if marketplace_id in shown_before else []
-        if now_severities != was_severities:
-            payload = {**where, "Severities": now_severities or ["NONE"], "EnforcementActions": []}
+        now_issues = [] if is_gone else issues_in_sight(new, marketplace, after)
+        was_issues = issues_in_sight(old, marketplace, before) if marketplace_id in shown_before else []
+        if _kinds(now_issues) != _kinds(was_issues):
+            severities, actions = _kinds(now_issues)
+            payload = {**where, "Severities": severities or ["NONE"], "EnforcementActions": actions}
             emit(world, seller, LISTINGS_ITEM_ISSUES_CHANGE, payload)
     _tell_quantity(world, seller, listing.sku, old, new)
 
@@ -79,5 +87,7 @@ def _tell_quantity(world: "World", seller: "Seller", sku: str, old: dict[str, An
         emit(world, seller, LISTINGS_ITEM_MFN_QUANTITY_CHANGE, payload)
 
 
-def _severities(attributes: dict[str, Any], marketplace_id: str) -> list[str]:
-    return sorted({found["severity"] for found in issues_in_sight(attributes, MARKETPLACES[marketplace_id])})
+def _kinds(issues: list[Issue]) -> tuple[list[str], list[str]]:
+    """Severities and enforcement actions, each once."""
+    actions = {action["action"] for one in issues for action in one.get("enforcements", {}).get("actions", ())}
+    return sorted({one["severity"] for one in issues}), sorted(actions)

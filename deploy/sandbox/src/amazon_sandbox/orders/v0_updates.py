@@ -32,7 +32,7 @@ def update_shipment_status(call: Call) -> Answer:
         raise invalid_input("The order was not placed in this marketplace.")
     _refuse_unknown_items(order, document.get("orderItems"))
     if not order.in_store_pickup:
-        raise invalid_input("Unsupported ShipmentStatus passed.")
+        raise invalid_input("Unsupported ShipmentStatus passed")
     if order.is_pending or order.status == CANCELLED:
         raise invalid_input(f"The order is {order.status.lower()}.")
     world, seller = call.world, call.seller
