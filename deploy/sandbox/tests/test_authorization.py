@@ -15,7 +15,7 @@ NA_APP = app_of("NA").application_id
 def test_the_consent_page_is_a_form_that_lists_the_sellers_of_the_region(amazon: LocalAmazon) -> None:
     amazon.create_seller("A1US", "NA", US)
     amazon.create_seller("A2GB", "EU", "A1F83G8C2ARO7P")
-    page = amazon.consent_page(application_id=NA_APP, state='"><script>', redirect_uri=REDIRECT_URI, version="beta")
+    page = amazon.consent_page(application_id=NA_APP, state='"><script>', redirect_uri=REDIRECT_URI)
     assert page.status_code == 200
     assert page.headers["referrer-policy"] == "no-referrer"
     assert "A1US" in page.text
@@ -51,6 +51,7 @@ def test_with_two_sellers_auto_consent_waits_until_one_is_signed_in(amazon: Loca
     [
         ({"application_id": "amzn1.sellerapps.app.nobody", "redirect_uri": REDIRECT_URI}, "MD1000"),
         ({"application_id": NA_APP, "redirect_uri": "https://evil.example/"}, "MD5101"),
+        ({"application_id": NA_APP, "redirect_uri": REDIRECT_URI, "version": "beta"}, "MD1000"),
     ],
 )
 def test_an_unknown_app_or_redirect_uri_shows_amazons_error(
@@ -73,6 +74,7 @@ def test_a_code_becomes_tokens(amazon: LocalAmazon) -> None:
 
 @pytest.mark.fact("2.3.2")
 @pytest.mark.edge(21)
+@pytest.mark.pain("13")
 def test_a_code_is_good_once_and_for_five_minutes(amazon: LocalAmazon) -> None:
     amazon.create_seller("A1US", "NA", US)
     code = amazon.authorization_code("A1US", "NA")
@@ -85,6 +87,7 @@ def test_a_code_is_good_once_and_for_five_minutes(amazon: LocalAmazon) -> None:
 
 
 @pytest.mark.fact("2.3.3")
+@pytest.mark.pain("13")
 def test_a_code_of_another_app_is_an_invalid_grant(amazon: LocalAmazon) -> None:
     amazon.create_seller("A1US", "NA", US)
     code = amazon.authorization_code("A1US", "NA")
@@ -120,6 +123,7 @@ def test_client_credentials_give_a_token_that_speaks_for_no_seller(amazon: Local
 
 @pytest.mark.fact("2.3.3")
 @pytest.mark.fault("F14")
+@pytest.mark.pain("13")
 def test_a_revoked_seller_is_403_and_an_invalid_grant_until_the_next_consent(
     amazon: LocalAmazon, seller: SellingPartner
 ) -> None:

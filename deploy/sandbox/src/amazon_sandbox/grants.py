@@ -5,31 +5,67 @@ import secrets
 import msgspec
 
 from amazon_sandbox.apps import App
-from amazon_sandbox.clock import SECOND_MS
+from amazon_sandbox.clock import DAY_MS, SECOND_MS
 
 CODE_LIFE_MS = 5 * 60 * SECOND_MS  # FACTS 2.3.2
+CALLBACK_LIFE_MS = 60 * 60 * SECOND_MS
+RESTRICTED_TOKEN_LIFE_S = 3600  # FACTS 4.4
 
 
 class Grant(msgspec.Struct, eq=False):
-    """A seller's consent to one app, with the refresh token that stands for it."""
+    """A seller's consent to one app, with the refresh token that stands for it.
+
+    `roles` are those the app held when the seller consented: a role it gains later is not in it (FACTS 2.3.4).
+    """
 
     app: App
     selling_partner_id: str
     refresh_token: str
+    roles: frozenset[str]
+    expires_ms: int
     revoked: bool = False
+    replaced: bool = False  # by a later consent: its refresh token is no longer good, its access tokens live out
 
 
 class AuthorizationCode(msgspec.Struct, frozen=True):
     app: App
     selling_partner_id: str
     redirect_uri: str
+    roles: frozenset[str]
     expires_ms: int
 
 
-class AccessToken(msgspec.Struct, frozen=True):
-    """`grant` is None for a grantless token (client_credentials)."""
+class RestrictedResource(msgspec.Struct, frozen=True):
+    """One resource of a Restricted Data Token. A segment in braces stands for any (FACTS 4.4)."""
 
-    grant: Grant | None
+    method: str
+    path: str
+    data_elements: frozenset[str] = frozenset()
+
+    def covers(self, method: str, path: str) -> bool:
+        if method != self.method:
+            return False
+        own, asked = self.path.split("/"), path.split("/")
+        return len(own) == len(asked) and all(
+            mine == theirs or mine.startswith("{") for mine, theirs in zip(own, asked, strict=True)
+        )
+
+
+class AccessToken(msgspec.Struct, frozen=True):
+    """`grant` is None for a grantless token, which has a `scope`; `restricted` makes it a Restricted Data Token."""
+
+    app: App
+    expires_ms: int
+    grant: Grant | None = None
+    scope: str | None = None
+    restricted: tuple[RestrictedResource, ...] | None = None
+
+
+class Callback(msgspec.Struct, frozen=True):
+    """An authorisation that Amazon began: the seller has consented, the app has not come back yet (FACTS 2.2)."""
+
+    app: App
+    selling_partner_id: str
     expires_ms: int
 
 
@@ -38,31 +74,66 @@ class Grants:
         self._codes: dict[str, AuthorizationCode] = {}
         self._access_tokens: dict[str, AccessToken] = {}
         self._grants: dict[str, Grant] = {}
+        self._callbacks: dict[str, Callback] = {}
 
-    def issue_code(self, app: App, selling_partner_id: str, redirect_uri: str, now_ms: int) -> str:
+    def begin_callback(self, app: App, selling_partner_id: str, now_ms: int) -> str:
+        """The amazon_state of an authorisation that Amazon begins."""
+        amazon_state = secrets.token_urlsafe(24)
+        self._callbacks[amazon_state] = Callback(app, selling_partner_id, now_ms + CALLBACK_LIFE_MS)
+        return amazon_state
+
+    def callback(self, amazon_state: str, app: App, now_ms: int) -> Callback | None:
+        begun = self._callbacks.get(amazon_state)
+        return begun if begun is not None and begun.app == app and now_ms <= begun.expires_ms else None
+
+    def end_callback(self, amazon_state: str) -> None:
+        self._callbacks.pop(amazon_state, None)
+
+    def issue_code(
+        self, app: App, selling_partner_id: str, redirect_uri: str, roles: frozenset[str], now_ms: int
+    ) -> str:
         code = "RH" + secrets.token_urlsafe(18)
-        self._codes[code] = AuthorizationCode(app, selling_partner_id, redirect_uri, now_ms + CODE_LIFE_MS)
+        self._codes[code] = AuthorizationCode(app, selling_partner_id, redirect_uri, roles, now_ms + CODE_LIFE_MS)
         return code
 
-    def redeem_code(self, code: str, app: App, redirect_uri: str | None, now_ms: int) -> Grant | None:
+    def redeem_code(self, code: str, app: App, redirect_uri: str | None, now_ms: int, life_days: int) -> Grant | None:
         """The new grant, or None; whatever comes of it, the code is used up (FACTS 2.3.2)."""
         issued = self._codes.pop(code, None)
-        if issued is None or issued.app is not app or now_ms > issued.expires_ms:
+        if issued is None or issued.app != app or now_ms > issued.expires_ms:
             return None
         if redirect_uri is not None and redirect_uri != issued.redirect_uri:
             return None
-        grant = Grant(app, issued.selling_partner_id, "Atzr|" + secrets.token_urlsafe(96))
+        return self.authorize(app, issued.selling_partner_id, issued.roles, now_ms, life_days)
+
+    def authorize(self, app: App, selling_partner_id: str, roles: frozenset[str], now_ms: int, life_days: int) -> Grant:
+        """A new grant with a new refresh token; it takes the place of the one there was (FACTS 2.3.4)."""
+        for grant in self._grants.values():
+            if grant.selling_partner_id == selling_partner_id and grant.app == app:
+                grant.replaced = True
+        expires_ms = now_ms + life_days * DAY_MS
+        grant = Grant(app, selling_partner_id, "Atzr|" + secrets.token_urlsafe(96), roles, expires_ms)
         self._grants[grant.refresh_token] = grant
         return grant
 
-    def by_refresh_token(self, refresh_token: str) -> Grant | None:
+    def by_refresh_token(self, refresh_token: str, now_ms: int) -> Grant | None:
         grant = self._grants.get(refresh_token)
-        return None if grant is None or grant.revoked else grant
+        if grant is None or grant.revoked or grant.replaced or now_ms >= grant.expires_ms:
+            return None
+        return grant
 
-    def issue_access_token(self, grant: Grant | None, now_ms: int, life_s: int) -> str:
-        token = "Atza|" + secrets.token_urlsafe(96)
-        self._access_tokens[token] = AccessToken(grant, now_ms + life_s * SECOND_MS)
-        return token
+    def issue_access_token(self, app: App, grant: Grant | None, scope: str | None, now_ms: int, life_s: int) -> str:
+        return self._issue("Atza|", AccessToken(app, now_ms + life_s * SECOND_MS, grant, scope))
+
+    def issue_restricted_token(
+        self, app: App, grant: Grant, resources: tuple[RestrictedResource, ...], now_ms: int
+    ) -> str:
+        expires_ms = now_ms + RESTRICTED_TOKEN_LIFE_S * SECOND_MS
+        return self._issue("Atz.sprdt|", AccessToken(app, expires_ms, grant, restricted=resources))
+
+    def _issue(self, prefix: str, token: AccessToken) -> str:
+        value = prefix + secrets.token_urlsafe(96)
+        self._access_tokens[value] = token
+        return value
 
     def access_token(self, token: str) -> AccessToken | None:
         return self._access_tokens.get(token)
@@ -80,7 +151,7 @@ class Grants:
         """Numbers only: no token ever leaves by a dial."""
         return {
             "codes_outstanding": len(self._codes),
-            "grants_active": sum(not grant.revoked for grant in self._grants.values()),
+            "grants_active": sum(not grant.revoked and not grant.replaced for grant in self._grants.values()),
             "grants_revoked": sum(grant.revoked for grant in self._grants.values()),
             "access_tokens": len(self._access_tokens),
         }

@@ -1,17 +1,19 @@
 """Login with Amazon: the token endpoint `POST /auth/o2/token` and its OAuth-shaped errors (FACTS 2.3)."""
 
-import secrets
 from urllib.parse import parse_qsl
 from uuid import uuid4
 
-from amazon_sandbox.apps import APP_BY_CLIENT_ID, App
+from amazon_sandbox.apps import App, Registration
 from amazon_sandbox.grants import Grant
 from amazon_sandbox.wire import Answer, decode, encode, json_answer
 from amazon_sandbox.world import World
 
 OPERATION = "token"
 
-GRANTLESS_SCOPES = {"sellingpartnerapi::notifications", "sellingpartnerapi::client_credential:rotation"}  # FACTS 2.4
+# FACTS 2.4
+NOTIFICATIONS_SCOPE = "sellingpartnerapi::notifications"
+ROTATION_SCOPE = "sellingpartnerapi::client_credential:rotation"
+GRANTLESS_SCOPES = {NOTIFICATIONS_SCOPE, ROTATION_SCOPE}
 
 _NO_STORE = ((b"cache-control", b"no-store"), (b"pragma", b"no-cache"))
 
@@ -51,30 +53,37 @@ def token(world: World, parameters: dict[str, str]) -> Answer:
     grant_type = _required(parameters, "grant_type")
     if grant_type not in ("authorization_code", "refresh_token", "client_credentials"):
         raise OAuthError("unsupported_grant_type", "The authorization grant type is not supported")
-    app = _authenticated_app(parameters)
+    registration = _authenticated_app(world, parameters)
+    app, now_ms = registration.app, world.clock.now_ms()
     if grant_type == "client_credentials":
-        if _required(parameters, "scope") not in GRANTLESS_SCOPES:
+        scope = _required(parameters, "scope")
+        if scope not in GRANTLESS_SCOPES:
             raise OAuthError("invalid_scope", "The requested scope is invalid, unknown or malformed")
-        return _tokens(world, None, grant_type)
+        return _tokens(world, app, None, grant_type, scope)
     if grant_type == "refresh_token":
-        grant = world.grants.by_refresh_token(_required(parameters, "refresh_token"))
-        if grant is None or grant.app is not app:
+        grant = world.grants.by_refresh_token(_required(parameters, "refresh_token"), now_ms)
+        if grant is None or grant.app != app:
             raise OAuthError(
                 "invalid_grant",
                 "The request has an invalid grant parameter : refresh_token. "
                 "User may have revoked or didn't grant the permission.",
             )
-        return _tokens(world, grant, grant_type)
-    code = _required(parameters, "code")
-    grant = world.grants.redeem_code(code, app, parameters.get("redirect_uri"), world.clock.now_ms())
+        return _tokens(world, app, grant, grant_type)
+    grant = world.grants.redeem_code(
+        _required(parameters, "code"),
+        app,
+        parameters.get("redirect_uri"),
+        now_ms,
+        world.settings.authorization_life_days,
+    )
     if grant is None:
         raise OAuthError("invalid_grant", "The request has an invalid grant parameter : code")
-    return _tokens(world, grant, grant_type)
+    return _tokens(world, app, grant, grant_type)
 
 
 def seller_behind(world: World, parameters: dict[str, str]) -> str:
     """The seller whose refresh token this is, so that a fault can be meant for one seller; or the empty string."""
-    grant = world.grants.by_refresh_token(parameters.get("refresh_token", ""))
+    grant = world.grants.by_refresh_token(parameters.get("refresh_token", ""), world.clock.now_ms())
     return grant.selling_partner_id if grant else ""
 
 
@@ -85,17 +94,19 @@ def _required(parameters: dict[str, str], name: str) -> str:
     return value
 
 
-def _authenticated_app(parameters: dict[str, str]) -> App:
-    app = APP_BY_CLIENT_ID.get(_required(parameters, "client_id"))
+def _authenticated_app(world: World, parameters: dict[str, str]) -> Registration:
+    registration = world.registrations.get(_required(parameters, "client_id"))
     secret = _required(parameters, "client_secret")
-    if app is None or not secrets.compare_digest(secret.encode(), app.client_secret.encode()):
+    if registration is None or not registration.authenticates(secret, world.clock.now_ms()):
         raise OAuthError("invalid_client", "Client authentication failed", status=401)
-    return app
+    if registration.suspended:
+        raise OAuthError("unauthorized_client", "Not authorized for requested operation")
+    return registration
 
 
-def _tokens(world: World, grant: Grant | None, grant_type: str) -> Answer:
+def _tokens(world: World, app: App, grant: Grant | None, grant_type: str, scope: str | None = None) -> Answer:
     life_s = world.settings.access_token_ttl_s
-    access_token = world.grants.issue_access_token(grant, world.clock.now_ms(), life_s)
+    access_token = world.grants.issue_access_token(app, grant, scope, world.clock.now_ms(), life_s)
     document: dict[str, object] = {"access_token": access_token, "token_type": "bearer", "expires_in": life_s}
     if grant is not None:
         document["refresh_token"] = grant.refresh_token

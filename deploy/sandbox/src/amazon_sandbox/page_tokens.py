@@ -7,8 +7,17 @@ from typing import Any
 
 from amazon_sandbox.wire import decode, encode
 
-_KEY = secrets.token_bytes(16)
+_KEYS = [secrets.token_bytes(16)]
 _SEAL_BYTES = 12
+
+
+def key() -> bytes:
+    return _KEYS[0]
+
+
+def use(another: bytes) -> None:
+    """Tokens made with this key hold from now on: it comes with the world they belong to."""
+    _KEYS[0] = bytes(another)
 
 
 def seal(content: object) -> str:
@@ -31,4 +40,17 @@ def fingerprint(*filters: object) -> str:
 
 
 def _seal(payload: bytes) -> bytes:
-    return hashlib.blake2b(payload, key=_KEY, digest_size=_SEAL_BYTES).digest()
+    return hashlib.blake2b(payload, key=key(), digest_size=_SEAL_BYTES).digest()
+
+
+def seal_to_encode(content: object) -> str:
+    """As `seal`, with characters in it that a query must percent-encode, once (PAINS 10)."""
+    sealed = seal(content)
+    return f"{sealed[:8]}+{sealed[8:]}="
+
+
+def unseal_encoded(token: str) -> Any:
+    """What was sealed for encoding; ValueError for a token that was encoded twice or not at all, and anything else."""
+    if token[8:9] != "+" or not token.endswith("="):
+        raise ValueError("not a page token, or not encoded once")
+    return unseal(token[:8] + token[9:-1])

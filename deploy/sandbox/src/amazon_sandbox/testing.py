@@ -1,5 +1,6 @@
 """Starts a local Amazon as a child process and drives it over HTTP, for tests: ours and yours (extra `testing`)."""
 
+import gzip
 import json
 import subprocess
 import sys
@@ -11,6 +12,7 @@ from urllib.parse import parse_qs, quote, urlsplit
 import httpx
 
 from amazon_sandbox.apps import APPS, App
+from amazon_sandbox.lwa import NOTIFICATIONS_SCOPE
 from amazon_sandbox.marketplaces import RegionCode
 
 REDIRECT_URI = "http://127.0.0.1:9/callback"
@@ -73,13 +75,16 @@ class LocalAmazon:
     def consent_page(self, **parameters: str) -> httpx.Response:
         return self.http.get(self.urls["consent"] + "/apps/authorize/consent", params=parameters)
 
-    def authorization_code(self, selling_partner_id: str, region: RegionCode, state: str = "a-state") -> str:
-        """The code of a seller who confirms on the consent page."""
+    def authorization_code(
+        self, selling_partner_id: str, region: RegionCode, state: str = "a-state", **parameters: str
+    ) -> str:
+        """The code of a seller who confirms on the consent page; `parameters` are more of its query."""
         form = {
             "application_id": app_of(region).application_id,
             "redirect_uri": REDIRECT_URI,
             "state": state,
             "selling_partner_id": selling_partner_id,
+            **parameters,
         }
         answer = self.http.post(self.urls["consent"] + "/apps/authorize/consent", data=form)
         assert answer.status_code == 302, answer.text
@@ -89,6 +94,15 @@ class LocalAmazon:
         app = app_of(region)
         form = {"client_id": app.client_id, "client_secret": app.client_secret, **parameters}
         return self.http.post(self.urls["lwa"] + "/auth/o2/token", data=form)
+
+    def app_settings(self, region: RegionCode = "NA", **changes: object) -> Any:
+        """Changes what the developer of the region's app has registered."""
+        return self.dial("PUT", f"/sandbox/apps/{app_of(region).application_id}", changes)
+
+    def grantless(self, scope: str = NOTIFICATIONS_SCOPE, region: RegionCode = "NA") -> "SellingPartner":
+        """The SP-API as the app itself calls it, for no seller."""
+        tokens = self.token(region, grant_type="client_credentials", scope=scope).json()
+        return SellingPartner(self, "", region, tokens["access_token"], "")
 
     def connect(self, selling_partner_id: str, region: RegionCode) -> "SellingPartner":
         """The whole authorisation of a seller that exists."""
@@ -121,6 +135,20 @@ class SellingPartner:
             self.amazon.check(answer)
         return answer
 
+    def with_token(self, access_token: str) -> "SellingPartner":
+        """The same seller with another token: a Restricted Data Token, or one of after a renewal."""
+        return SellingPartner(self.amazon, self.selling_partner_id, self.region, access_token, self.refresh_token)
+
+    def restricted(self, path: str, *data_elements: str) -> "SellingPartner":
+        """The same seller with a Restricted Data Token for one path."""
+        resource: dict[str, object] = {"method": "GET", "path": path}
+        if data_elements:
+            resource["dataElements"] = list(data_elements)
+        body = {"restrictedResources": [resource]}
+        answer = self.call("POST", "/tokens/2021-03-01/restrictedDataToken", body)
+        assert answer.status_code == 200, answer.text
+        return self.with_token(answer.json()["restrictedDataToken"])
+
     def participations(self) -> httpx.Response:
         return self.call("GET", "/sellers/v1/marketplaceParticipations")
 
@@ -140,3 +168,60 @@ class SellingPartner:
 
     def confirm_shipment(self, order_id: str, body: object) -> httpx.Response:
         return self.call("POST", f"/orders/v0/orders/{order_id}/shipmentConfirmation", body)
+
+    def update_shipment_status(self, order_id: str, body: object) -> httpx.Response:
+        return self.call("POST", f"/orders/v0/orders/{order_id}/shipment", body)
+
+    def feeds(self, method: str, path: str = "feeds", body: object = None, **query: str) -> httpx.Response:
+        return self.call(method, f"/feeds/2021-06-30/{path}", body, **query)
+
+    def reports(self, method: str, path: str = "reports", body: object = None, **query: str) -> httpx.Response:
+        return self.call(method, f"/reports/2021-06-30/{path}", body, **query)
+
+    def upload(self, content: bytes, content_type: str = "application/json; charset=UTF-8") -> str:
+        """The id of a new feed document with this content."""
+        created = self.feeds("POST", "documents", {"contentType": content_type}).json()
+        uploaded = self.amazon.http.put(created["url"], content=content, headers={"content-type": content_type})
+        assert uploaded.status_code == 200, uploaded.text
+        document_id: str = created["feedDocumentId"]
+        return document_id
+
+    def submit_feed(self, feed_type: str, content: bytes, *marketplace_ids: str) -> str:
+        """The id of a new feed."""
+        specification = {
+            "feedType": feed_type,
+            "marketplaceIds": marketplace_ids,
+            "inputFeedDocumentId": self.upload(content),
+        }
+        answer = self.feeds("POST", body=specification)
+        assert answer.status_code == 202, answer.text
+        feed_id: str = answer.json()["feedId"]
+        return feed_id
+
+    def feed(self, feed_id: str) -> dict[str, Any]:
+        """The model's `Feed`."""
+        document: dict[str, Any] = self.feeds("GET", f"feeds/{feed_id}").json()
+        return document
+
+    def feed_result(self, feed_id: str) -> bytes:
+        """The processing report of a feed that is over, unpacked."""
+        found = self.feeds("GET", f"documents/{self.feed(feed_id)['resultFeedDocumentId']}")
+        return self.download(found.json())
+
+    def request_report(self, report_type: str, *marketplace_ids: str, **fields: object) -> dict[str, Any]:
+        """The new report as it is now: at once DONE when nothing is delayed."""
+        wish = {"reportType": report_type, "marketplaceIds": marketplace_ids, **fields}
+        answer = self.reports("POST", body=wish)
+        assert answer.status_code == 202, answer.text
+        report: dict[str, Any] = self.reports("GET", f"reports/{answer.json()['reportId']}").json()
+        return report
+
+    def report_content(self, report: dict[str, Any]) -> bytes:
+        """The content of a report that is DONE, unpacked."""
+        return self.download(self.reports("GET", f"documents/{report['reportDocumentId']}").json())
+
+    def download(self, document: dict[str, Any]) -> bytes:
+        """What is behind the url of a `FeedDocument` or `ReportDocument`."""
+        answer = self.amazon.http.get(document["url"])
+        assert answer.status_code == 200, answer.text
+        return gzip.decompress(answer.content) if document.get("compressionAlgorithm") == "GZIP" else answer.content

@@ -146,7 +146,11 @@ class KnownConnection(ComplianceTable, table=True):
 
 
 class Channel(ComplianceTable, table=True):
-    """A channel as auth announced it. `id` is the channel's id everywhere."""
+    """A channel as auth announced it. `id` is the channel's id everywhere.
+
+    `seller_of_record` and `return_address` (of `contracts.connections.Address`) are what packing slips must name; null
+    until auth has told them.
+    """
 
     __tablename__ = "channel"
     __table_args__ = (Index("ix_channel_connection_id", "connection_id"),)
@@ -157,6 +161,8 @@ class Channel(ComplianceTable, table=True):
     name: str
     integration_type: str
     marketplace_id: str
+    seller_of_record: str | None = None
+    return_address: dict[str, Any] | None = Field(default=None, sa_type=JSONB(none_as_null=True))
 
 
 class RoutingGroup(ComplianceTable, table=True):

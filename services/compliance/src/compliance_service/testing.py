@@ -7,7 +7,7 @@ from typing import Any
 from uuid import UUID, uuid4
 
 from common.contracts.compliance import OrderHeld, OrderRouted
-from common.contracts.connections import Channel, ConnectionChanged
+from common.contracts.connections import Address, Channel, ConnectionChanged
 from common.contracts.event import Event, Money
 from common.contracts.orders import (
     FulfillmentLine,
@@ -28,6 +28,9 @@ from common.testing.plugin import Running
 SCOPES = ("sources:read", "sources:write", "channels:read", "channels:write", "orders:read")
 BOUGHT = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
 SELLER = "A1SELLER"
+RETURN_ADDRESS = Address(
+    name="Seller Inc.", line_1="1 Warehouse Road", city="Springfield", postal_code="62701", country_code="US"
+)
 
 
 class Merchant:
@@ -191,7 +194,13 @@ class Merchant:
             lines=tuple(FulfillmentLine(order_item_id=item, sku=sku, quantity=units) for item, sku, units in lines),
         )
 
-    def connection(self, *channel_ids: UUID, version: int = 1, connection_id: UUID | None = None) -> ConnectionChanged:
+    def connection(
+        self,
+        *channel_ids: UUID,
+        version: int = 1,
+        connection_id: UUID | None = None,
+        return_address: Address | None = RETURN_ADDRESS,
+    ) -> ConnectionChanged:
         """A connection with these channels, in that version."""
         return ConnectionChanged(
             account_id=self.account_id,
@@ -209,6 +218,7 @@ class Merchant:
                     marketplace_id="ATVPDKIKX0DER",
                     paused=False,
                     seller_of_record="Seller Inc.",
+                    return_address=return_address,
                 )
                 for position, channel_id in enumerate(channel_ids)
             ),

@@ -36,6 +36,8 @@ class Connection(OrdersTable, table=True):
 class Channel(OrdersTable, table=True):
     """A marketplace of a connection as auth last told of it, and orders' own settings for it.
 
+    `seller_of_record` and `return_address` (of `contracts.connections.Address`) are what packing slips name; null until
+    auth has told them.
     `shipping_mappings` are {amazon_text, service_level, policy}. They live in the channel's row on purpose: a page of
     orders holds it for share, so that a new mapping sees every order that was held without it.
     """
@@ -50,6 +52,8 @@ class Channel(OrdersTable, table=True):
     marketplace_id: str
     paused: bool = False
     deleted: bool = False
+    seller_of_record: str | None = None
+    return_address: dict[str, Any] | None = Field(default=None, sa_type=JSONB(none_as_null=True))
     statuses: list[str] = Field(sa_type=JSONB)
     created_within_days: int
     acknowledge: bool

@@ -2,13 +2,26 @@
 
 from collections.abc import Iterable
 from decimal import Decimal
+from functools import lru_cache
 from typing import Any, NamedTuple
 
 from amazon_sandbox.clock import HOUR_MS, iso
 from amazon_sandbox.listings.attributes import amount
 from amazon_sandbox.marketplaces import MARKETPLACES, Marketplace
-from amazon_sandbox.orders.book import AMAZON, CANCELLED, MERCHANT, SHIPPED, Line, Order, Package, shipped_quantity
+from amazon_sandbox.orders.book import (
+    AMAZON,
+    CANCELLED,
+    MERCHANT,
+    PARTIALLY_SHIPPED,
+    SHIPPED,
+    UNSHIPPED,
+    Line,
+    Order,
+    Package,
+    shipped_quantity,
+)
 from amazon_sandbox.orders.people import buyer_email, buyer_name, delivery_address
+from amazon_sandbox.roles import DIRECT_TO_CONSUMER, TAX_INVOICING, TAX_REMITTANCE
 from amazon_sandbox.wire import encode
 
 DATASETS = (
@@ -26,6 +39,13 @@ DATASETS = (
 )
 _BIT = {name: 1 << position for position, name in enumerate(DATASETS)}
 _PHONE_SUPPRESSED = 1 << len(DATASETS)
+# What the roles let be seen (FACTS 4.2); these ride in the same mask as the data sets.
+_RECIPIENT_SEEN = 1 << (len(DATASETS) + 1)  # name, address lines, postal code, phone, gift message
+_EMAIL_SEEN = 1 << (len(DATASETS) + 2)
+_MERCHANT_BUYER_SEEN = 1 << (len(DATASETS) + 3)  # the buyer's name, by who fulfils the order
+_AMAZON_BUYER_SEEN = 1 << (len(DATASETS) + 4)
+ALL_SEEN = _RECIPIENT_SEEN | _EMAIL_SEEN | _MERCHANT_BUYER_SEEN | _AMAZON_BUYER_SEEN
+_EMAIL_STATUSES = (UNSHIPPED, PARTIALLY_SHIPPED, SHIPPED)  # FACTS 4.3
 _FOREVER_MS = 1 << 62
 
 
@@ -51,6 +71,25 @@ SERVICE_LEVELS: dict[str, _Promise] = {  # FACTS 8.2.8
 
 def included_mask(datasets: Iterable[str]) -> int:
     return sum(_BIT[name] for name in set(datasets))
+
+
+@lru_cache(maxsize=64)
+def roles_mask(roles: frozenset[str]) -> int:
+    """What an app with these roles may see of people; the rest is silently absent (FACTS 4.1, 4.2)."""
+    mask = 0
+    if DIRECT_TO_CONSUMER in roles:
+        mask |= _RECIPIENT_SEEN | _EMAIL_SEEN | _MERCHANT_BUYER_SEEN
+    if not roles.isdisjoint((TAX_INVOICING, TAX_REMITTANCE)):
+        mask |= _MERCHANT_BUYER_SEEN | _AMAZON_BUYER_SEEN
+    return mask
+
+
+def is_phone_suppressed(order: Order, now_ms: int) -> bool:
+    """FACTS 4.8: always when Amazon fulfils, and once the latest delivery date of a shipped order has passed."""
+    if order.fulfilled_by == AMAZON:
+        return True
+    delivered_ms = order.created_ms + SERVICE_LEVELS[order.service_level].deliver_by * HOUR_MS
+    return order.status == SHIPPED and now_ms >= delivered_ms
 
 
 def render(order: Order, included: int, now_ms: int) -> bytes:
@@ -87,15 +126,29 @@ def _document(order: Order, included: int) -> dict[str, Any]:
         },
         "orderItems": [_item(order, line, marketplace, included, settled) for line in order.lines],
     }
+    if order.programs:
+        document["programs"] = order.programs
+    if order.merchant_order_id is not None:
+        document["orderAliases"] = [{"aliasId": order.merchant_order_id, "aliasType": "SELLER_ORDER_ID"}]
+    if order.replaces is not None:
+        document["associatedOrders"] = [{"orderId": order.replaces, "associationType": "REPLACEMENT_ORIGINAL_ID"}]
     if included & _BIT["BUYER"] and settled:
-        document["buyer"] = _buyer(order)
+        document["buyer"] = buyer_of(order, included)
     if included & _BIT["RECIPIENT"] and settled:
-        document["recipient"] = {"deliveryAddress": _address(order, marketplace, included)}
+        document["recipient"] = {"deliveryAddress": address_of(order, included)}
     if included & _BIT["PROCEEDS"] and settled:
-        total = sum((line.unit_price * line.quantity for line in order.lines), Decimal(0))
+        items = sum((line.unit_price * line.quantity for line in order.lines), Decimal(0))
+        charged = [line.charges for line in order.lines if line.charges is not None]
         document["proceeds"] = {
-            "grandTotal": _money(total, marketplace),
-            "breakdowns": [{"type": "ITEM", "subtotal": _money(total, marketplace)}],
+            "grandTotal": _money(sum((line.total for line in order.lines), Decimal(0)), marketplace),
+            "breakdowns": [
+                {"type": "ITEM", "subtotal": _money(items, marketplace)},
+                *(
+                    {"type": kind, "subtotal": _money(total, marketplace)}
+                    for kind, field in _CHARGES
+                    if (total := sum((getattr(one, field) for one in charged), Decimal(0)))
+                ),
+            ],
         }
     if included & _BIT["FULFILLMENT"]:
         document["fulfillment"] = _fulfillment(order)
@@ -111,26 +164,41 @@ def _item(order: Order, line: Line, marketplace: Marketplace, included: int, set
         "sellerSku": line.sku,
         "condition": {"conditionType": "NEW", "conditionSubtype": "NEW"},
     }
+    if line.customized_url is not None and settled:
+        product["customization"] = {"customizedUrl": line.customized_url}
     item: dict[str, Any] = {
         "orderItemId": line.order_item_id,
         "quantityOrdered": 0 if order.status == CANCELLED else line.quantity,
         "product": product,
     }
+    if line.programs:
+        item["programs"] = line.programs
     if included & _BIT["PROCEEDS"] and settled:
         product["price"] = {"unitPrice": _money(line.unit_price, marketplace)}
-        subtotal = _money(line.unit_price * line.quantity, marketplace)
-        item["proceeds"] = {"proceedsTotal": subtotal, "breakdowns": [{"type": "ITEM", "subtotal": subtotal}]}
+        if "AMAZON_BUSINESS" in order.programs:
+            product["price"]["priceDesignation"] = "BUSINESS_PRICE"
+        item["proceeds"] = {
+            "proceedsTotal": _money(line.total, marketplace),
+            "breakdowns": [
+                {"type": "ITEM", "subtotal": _money(line.unit_price * line.quantity, marketplace)},
+                *_charges(line, marketplace),
+            ],
+        }
+    if included & _BIT["PROMOTION"] and settled and line.charges is not None and line.charges.discount:
+        item["promotion"] = {"breakdowns": [{"promotionId": f"PROMO-{line.order_item_id}"}]}
     if included & _BIT["FULFILLMENT"]:
         shipped = shipped_quantity(order.packages.values(), line.order_item_id)
         fulfillment: dict[str, Any] = {
             "quantityFulfilled": shipped,
             "quantityUnfulfilled": item["quantityOrdered"] - shipped,
         }
-        if order.gift_message is not None and settled:
-            fulfillment["packing"] = {"giftOption": {"giftMessage": order.gift_message}}
+        gift = {"giftMessage": order.gift_message, "giftWrapLevel": order.gift_wrap_level}
+        if settled and included & _RECIPIENT_SEEN and any(gift.values()):
+            given = {name: value for name, value in gift.items() if value is not None}
+            fulfillment["packing"] = {"giftOption": given}
         item["fulfillment"] = fulfillment
-    if included & _BIT["CANCELLATION"] and order.cancellation is not None:
-        cancellation = order.cancellation
+    cancellation = line.cancellation or order.cancellation
+    if included & _BIT["CANCELLATION"] and cancellation is not None:
         item["cancellation"] = (
             {"cancellationExecution": {"cancelledBy": cancellation.by, "cancelReason": cancellation.reason}}
             if cancellation.executed
@@ -139,20 +207,44 @@ def _item(order: Order, line: Line, marketplace: Marketplace, included: int, set
     return item
 
 
-def _buyer(order: Order) -> dict[str, str]:
-    """FACTS 4.2 and 4.3: of an order that Amazon fulfils the seller learns neither name nor e-mail address."""
-    if order.fulfilled_by != MERCHANT:
-        return {}
-    return {"buyerName": buyer_name(order.number), "buyerEmail": buyer_email(order.number)}
+_CHARGES = (("SHIPPING", "shipping"), ("GIFT_WRAP", "gift_wrap"), ("TAX", "tax"), ("DISCOUNT", "discount"))
 
 
-def _address(order: Order, marketplace: Marketplace, included: int) -> dict[str, str]:
-    address = order.address or delivery_address(order.number, marketplace.country_code)
-    if order.fulfilled_by == AMAZON:
-        return {
-            name: address[name] for name in ("city", "stateOrRegion", "postalCode", "countryCode") if name in address
-        }
-    if included & _PHONE_SUPPRESSED:
+def _charges(line: Line, marketplace: Marketplace) -> list[dict[str, Any]]:
+    """What comes on top; tax and discount say what they are of (FACTS 8.2.6)."""
+    breakdowns = []
+    for kind, field in _CHARGES:
+        value: Decimal = getattr(line.charges, field) if line.charges is not None else Decimal(0)
+        if value:
+            breakdown: dict[str, Any] = {"type": kind, "subtotal": _money(value, marketplace)}
+            if kind in ("TAX", "DISCOUNT"):
+                breakdown["detailedBreakdowns"] = [{"subtype": "ITEM", "value": breakdown["subtotal"]}]
+            breakdowns.append(breakdown)
+    return breakdowns
+
+
+def buyer_of(order: Order, seen: int) -> dict[str, str]:
+    """`seen` is a mask of roles. Of an order that Amazon fulfils nobody learns the e-mail address (FACTS 4.2, 4.3)."""
+    by_merchant = order.fulfilled_by == MERCHANT
+    buyer = {}
+    if seen & (_MERCHANT_BUYER_SEEN if by_merchant else _AMAZON_BUYER_SEEN):
+        buyer["buyerName"] = buyer_name(order.number)
+    if seen & _EMAIL_SEEN and by_merchant and order.status in _EMAIL_STATUSES:
+        buyer["buyerEmail"] = buyer_email(order.number)
+    business = {
+        "buyerCompanyName": order.buyer_company_name,
+        "buyerPurchaseOrderNumber": order.purchase_order_number,
+    }
+    return buyer | {name: value for name, value in business.items() if value is not None}
+
+
+def address_of(order: Order, seen: int) -> dict[str, str]:
+    """The `CustomerAddress`, as far as it is seen."""
+    address = order.address or delivery_address(order.number, MARKETPLACES[order.marketplace_id].country_code)
+    if order.fulfilled_by == AMAZON or not seen & _RECIPIENT_SEEN:
+        kept = ("city", "stateOrRegion", "countryCode") + (("postalCode",) if seen & _RECIPIENT_SEEN else ())
+        return {name: address[name] for name in kept if name in address}
+    if seen & _PHONE_SUPPRESSED:
         return {name: value for name, value in address.items() if name != "phone"}
     return address
 
@@ -179,7 +271,7 @@ def _package(package: Package) -> dict[str, Any]:
     document: dict[str, Any] = {
         "packageReferenceId": package.reference_id,
         "createdTime": iso(package.created_ms),
-        "packageStatus": {"status": "SHIPPED"},
+        "packageStatus": {"status": package.status},
         "carrier": package.carrier,
         "shipTime": iso(package.ship_ms),
         "trackingNumber": package.tracking_number,
