@@ -30,6 +30,7 @@ from bench.http_get import announce, load, ratio_row
 from common.app import create_service_app
 from common.bulk import insert_page
 from common.bulk import run as _run
+from common.contracts.http import ACCESS_TOKEN_PATH
 from common.crypto import KeyRing
 from common.db import Database
 from common.http import client
@@ -65,8 +66,8 @@ async def run(database_url: str) -> list[dict[str, Any]]:
                 _, port, get_token, post_token = said.decode().split()
                 one = f"/v1/connections/{connections[0]}"
                 body = f'{{"account_id": "{_ACCOUNT}", "connection_id": "{connections[0]}"}}'
-                measured.setdefault(f"{variant} get", []).append(await load(int(port), f"GET {one}", get_token))
-                handed = await load(int(port), "POST /v1/internal/access-tokens", post_token, body)
+                measured.setdefault(f"{variant} get", []).append(await load(int(port), _request("GET", one, get_token)))
+                handed = await load(int(port), _request("POST", ACCESS_TOKEN_PATH, post_token, body))
                 measured.setdefault(f"{variant} token", []).append(handed)
             finally:
                 server.terminate()
@@ -78,6 +79,12 @@ async def run(database_url: str) -> list[dict[str, Any]]:
         rows.append(ratio_row(f"{what}, req/s beside bare FastAPI + asyncpg", rate[ours], rate[bare], 0.50))
         rows.append(ratio_row(f"{what}, p99 ms beside bare FastAPI + asyncpg", p99[ours], p99[bare], 2.0, most=True))
     return rows
+
+
+def _request(method: str, path: str, token: str, body: str = "") -> bytes:
+    head = f"{method} {path} HTTP/1.1\r\nhost: x\r\nauthorization: Bearer {token}\r\n"
+    typed = f"content-type: application/json\r\ncontent-length: {len(body)}\r\n" if body else ""
+    return f"{head}{typed}\r\n{body}".encode()
 
 
 async def _fill(database_url: str) -> list[UUID]:
@@ -217,7 +224,7 @@ async def _bare(database_url: str) -> None:
     async def one(connection_id: UUID) -> dict[str, Any]:
         return dict(await pool.fetchrow("select * from bare where id = $1", connection_id))
 
-    @app.post("/v1/internal/access-tokens")
+    @app.post(ACCESS_TOKEN_PATH)
     async def token(asked: _Asked) -> dict[str, Any]:
         return dict(await pool.fetchrow("select * from bare_token where id = $1", asked.connection_id))
 

@@ -5,15 +5,16 @@ Every SP-API answer that any test receives is held against the published model, 
 
 import functools
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import datetime
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
+import botocore.session
 import httpx
 import pytest
-from jsonschema import Draft4Validator, FormatChecker  # type: ignore[import-untyped]
+from jsonschema import Draft4Validator, Draft7Validator, FormatChecker  # type: ignore[import-untyped]
 
 from amazon_sandbox.testing import LocalAmazon, SellingPartner, local_amazon
 
@@ -26,6 +27,8 @@ _MODELS = {
     "/listings/": "listings-items-api-model/listingsItems_2021-08-01.json",
     "/orders/2026-01-01/": "orders-api-model/orders_2026-01-01.json",
     "/orders/v0/": "orders-api-model/ordersV0.json",
+    "/feeds/": "feeds-api-model/feeds_2021-06-30.json",
+    "/reports/": "reports-api-model/reports_2021-06-30.json",
     "/tokens/": "tokens-api-model/tokens_2021-03-01.json",
     "/applications/": "application-management-api-model/application_2023-11-30.json",
     "/notifications/": "notifications-api-model/notifications.json",
@@ -75,13 +78,13 @@ class Contract:
     """Amazon's models; `seen` are the operations and statuses that were held against them."""
 
     def __init__(self, folder: Path) -> None:
-        self._folder = folder
+        self.folder = folder
         self.seen: set[tuple[str, int]] = set()
 
     @functools.lru_cache  # noqa: B019 - one contract for each session
     def _model(self, path: str) -> dict[str, Any]:
         name = next(name for prefix, name in _MODELS.items() if path.startswith(prefix))
-        model: dict[str, Any] = json.loads((self._folder / name).read_text())
+        model: dict[str, Any] = json.loads((self.folder / name).read_text())
         composed = _parts_of_all_of(model["definitions"])
         definitions = {
             name: schema if name in composed else _strict(schema) for name, schema in model["definitions"].items()
@@ -137,9 +140,41 @@ def amazon(http: httpx.Client, sandbox_urls: dict[str, str], contract: Contract 
     """An empty world with quotas lifted and nothing delayed: tests dial what they are about."""
     amazon = LocalAmazon(http, sandbox_urls)
     amazon.dial("DELETE", "/sandbox/world")
-    amazon.settings(listing_delay_s=0, shipment_delay_s=0, search_lag_s=0, quotas={"enabled": False})
+    amazon.settings(
+        **dict.fromkeys(("listing_delay_s", "shipment_delay_s", "search_lag_s"), 0),
+        **dict.fromkeys(("feed_queue_s", "feed_processing_s", "report_queue_s", "report_processing_s"), 0),
+        report_cooldown_s=0,
+        quotas={"enabled": False},
+    )
     amazon.check = contract.check if contract is not None else None
     return amazon
+
+
+@pytest.fixture(scope="session")
+def sqs(sandbox_urls: dict[str, str]) -> Any:
+    """AWS's own client, unmodified, pointed at the local Amazon."""
+    return botocore.session.Session().create_client(
+        "sqs",
+        region_name="us-east-1",
+        endpoint_url=sandbox_urls["lwa"],
+        aws_access_key_id="AKIALOCAL",
+        aws_secret_access_key="local",
+    )
+
+
+@pytest.fixture(scope="session")
+def notification_schema() -> Callable[[str, Any], None]:
+    """Holds a notification against Amazon's published schema of that name; does nothing when there is none."""
+    folder = _models_folder()
+
+    def check(name: str, document: Any) -> None:
+        if folder is not None:
+            schema = json.loads((folder / "schemas" / "notifications" / f"{name}.json").read_text())
+            if name == "ListingsItemStatusChangeNotification":  # FACTS 9.9: its own enum is wrong
+                schema["properties"]["NotificationType"]["enum"] = ["LISTINGS_ITEM_STATUS_CHANGE"]
+            Draft7Validator(_strict(schema), format_checker=_formats).validate(document)
+
+    return check
 
 
 @pytest.fixture

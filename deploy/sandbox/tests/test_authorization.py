@@ -74,6 +74,7 @@ def test_a_code_becomes_tokens(amazon: LocalAmazon) -> None:
 
 @pytest.mark.fact("2.3.2")
 @pytest.mark.edge(21)
+@pytest.mark.pain("13")
 def test_a_code_is_good_once_and_for_five_minutes(amazon: LocalAmazon) -> None:
     amazon.create_seller("A1US", "NA", US)
     code = amazon.authorization_code("A1US", "NA")
@@ -86,6 +87,7 @@ def test_a_code_is_good_once_and_for_five_minutes(amazon: LocalAmazon) -> None:
 
 
 @pytest.mark.fact("2.3.3")
+@pytest.mark.pain("13")
 def test_a_code_of_another_app_is_an_invalid_grant(amazon: LocalAmazon) -> None:
     amazon.create_seller("A1US", "NA", US)
     code = amazon.authorization_code("A1US", "NA")
@@ -121,6 +123,7 @@ def test_client_credentials_give_a_token_that_speaks_for_no_seller(amazon: Local
 
 @pytest.mark.fact("2.3.3")
 @pytest.mark.fault("F14")
+@pytest.mark.pain("13")
 def test_a_revoked_seller_is_403_and_an_invalid_grant_until_the_next_consent(
     amazon: LocalAmazon, seller: SellingPartner
 ) -> None:

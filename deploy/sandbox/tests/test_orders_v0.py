@@ -53,6 +53,52 @@ def test_v0_speaks_its_own_vocabulary_in_a_payload(amazon: LocalAmazon, seller: 
 
 
 @pytest.mark.fact("8.3")
+@pytest.mark.fact("8.2.7")
+def test_the_same_order_in_both_versions_maps_field_by_field(amazon: LocalAmazon, seller: SellingPartner) -> None:
+    (order_id,) = place(seller, {"in_store_pickup": True, "gift_message": "Canary wish"})
+    amazon.dial("POST", f"/sandbox/orders/{order_id}/request-cancel", {"reason": "Too late"})
+    path = f"{ORDERS}/{order_id}"
+    old = seller.restricted(path, "buyerInfo", "shippingAddress").call("GET", path).json()["payload"]
+    items = seller.restricted(f"{path}/orderItems", "buyerInfo").call("GET", f"{path}/orderItems").json()["payload"]
+    (old_item,) = items["OrderItems"]
+    datasets = "BUYER,RECIPIENT,PROCEEDS,CANCELLATION,FULFILLMENT"
+    new = seller.order(order_id, includedData=datasets).json()["order"]
+    (item,) = new["orderItems"]
+    fulfillment, address = new["fulfillment"], new["recipient"]["deliveryAddress"]
+    for before, after in (
+        (old["PurchaseDate"], new["createdTime"]),
+        (old["LastUpdateDate"], new["lastUpdatedTime"]),
+        (old["MarketplaceId"], new["salesChannel"]["marketplaceId"]),
+        (old["SalesChannel"], new["salesChannel"]["marketplaceName"]),
+        (old["OrderStatus"].upper(), fulfillment["fulfillmentStatus"]),
+        (old["OrderTotal"]["Amount"], new["proceeds"]["grandTotal"]["amount"]),
+        (old["ShipmentServiceLevelCategory"].upper(), fulfillment["fulfillmentServiceLevel"]),
+        (old["EarliestShipDate"], fulfillment["shipByWindow"]["earliestDateTime"]),
+        (old["LatestShipDate"], fulfillment["shipByWindow"]["latestDateTime"]),
+        (old["EarliestDeliveryDate"], fulfillment["deliverByWindow"]["earliestDateTime"]),
+        (old["LatestDeliveryDate"], fulfillment["deliverByWindow"]["latestDateTime"]),
+        (old["ShippingAddress"]["Name"], address["name"]),
+        (old["ShippingAddress"]["PostalCode"], address["postalCode"]),
+        (old["BuyerInfo"]["BuyerEmail"], new["buyer"]["buyerEmail"]),
+        (old["BuyerInfo"]["BuyerName"], new["buyer"]["buyerName"]),
+        (old["IsISPU"], "IN_STORE_PICK_UP" in new["programs"]),
+        (old_item["OrderItemId"], item["orderItemId"]),
+        (old_item["ASIN"], item["product"]["asin"]),
+        (old_item["SellerSKU"], item["product"]["sellerSku"]),
+        (old_item["Title"], item["product"]["title"]),
+        (old_item["QuantityOrdered"], item["quantityOrdered"]),
+        (old_item["QuantityShipped"], item["fulfillment"]["quantityFulfilled"]),
+        (old_item["ItemPrice"]["Amount"], item["proceeds"]["breakdowns"][0]["subtotal"]["amount"]),
+        (old_item["BuyerInfo"]["GiftMessageText"], item["fulfillment"]["packing"]["giftOption"]["giftMessage"]),
+        (
+            old_item["BuyerRequestedCancel"]["BuyerCancelReason"],
+            item["cancellation"]["cancellationRequest"]["cancelReason"],
+        ),
+    ):
+        assert before == after
+
+
+@pytest.mark.fact("8.3")
 def test_a_pending_order_has_no_price_and_no_address_in_v0(seller: SellingPartner) -> None:
     (order_id,) = place(seller, {"status": "PENDING"})
     rdt = seller.restricted(f"{ORDERS}/{order_id}", "buyerInfo", "shippingAddress")
@@ -156,7 +202,7 @@ def test_update_shipment_status_is_for_orders_picked_up_in_a_store(seller: Selli
     ordinary, pickup = place(seller, {}, {"in_store_pickup": True})
     body = {"marketplaceId": US, "shipmentStatus": "PickedUp"}
     refused = seller.call("POST", f"{ORDERS}/{ordinary}/shipment", body)
-    assert (refused.status_code, refused.json()["errors"][0]["message"]) == (400, "Unsupported ShipmentStatus passed.")
+    assert (refused.status_code, refused.json()["errors"][0]["message"]) == (400, "Unsupported ShipmentStatus passed")
     path = f"{ORDERS}/{pickup}/shipment"
     assert seller.call("POST", path, {**body, "shipmentStatus": "Flown"}).status_code == 400
     assert seller.call("POST", path, {**body, "orderItems": [{"orderItemId": "1"}]}).status_code == 400

@@ -1,5 +1,6 @@
 """`python -m amazon_sandbox`: starts the local Amazon."""
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -35,6 +36,24 @@ def start(
             help="The consent page confirms by itself when the seller is clear.",
         ),
     ] = False,
+    world: Annotated[
+        Path | None,
+        typer.Option(
+            envvar="AMAZON_SANDBOX_WORLD",
+            exists=True,
+            dir_okay=False,
+            help="The world to start with: a snapshot, or a JSON list of dials to turn.",
+        ),
+    ] = None,
+    static: Annotated[
+        Path | None,
+        typer.Option(
+            envvar="AMAZON_SANDBOX_STATIC",
+            exists=True,
+            file_okay=False,
+            help="Static mode: a folder of Amazon's model files, whose published cases answer.",
+        ),
+    ] = None,
     quotas: Annotated[
         bool,
         typer.Option("--quotas/--no-quotas", envvar="AMAZON_SANDBOX_QUOTAS", help="Throttle as Amazon does."),
@@ -47,7 +66,7 @@ def start(
         redirect_uris=tuple(redirect_uri or ()),
         login_uri=login_uri,
     )
-    serve(host, port, {"NA": na_port, "EU": eu_port, "FE": fe_port}, settings)
+    serve(host, port, {"NA": na_port, "EU": eu_port, "FE": fe_port}, settings, world, static)
 
 
 def main() -> None:

@@ -1,7 +1,7 @@
 """One authorised SP-API call as its handler sees it, with the query read the way Amazon reads it."""
 
-from collections.abc import Collection
-from typing import TYPE_CHECKING, Any
+from collections.abc import Collection, Iterable
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import msgspec
 
@@ -12,6 +12,8 @@ from amazon_sandbox.wire import decode, invalid_input
 
 if TYPE_CHECKING:
     from amazon_sandbox.world import Seller, World
+
+_Shape = TypeVar("_Shape")
 
 
 class Call(msgspec.Struct, frozen=True, gc=False):
@@ -61,10 +63,26 @@ class Call(msgspec.Struct, frozen=True, gc=False):
             raise invalid_input("Missing required parameter marketplaceIds.")
         if most is not None and len(marketplace_ids) > most:
             raise invalid_input(f"marketplaceIds takes at most {most}.")
+        return self.own_marketplaces(marketplace_ids)
+
+    def own_marketplaces(self, marketplace_ids: Iterable[str]) -> list[Marketplace]:
+        """Those of this seller in this region; any other is a 400."""
+        marketplace_ids = list(marketplace_ids)
         for marketplace_id in marketplace_ids:
             if marketplace_id not in self.seller.marketplace_ids:
                 raise invalid_input(f"Invalid marketplaceId '{marketplace_id}' for this seller in this region.")
         return [MARKETPLACES[marketplace_id] for marketplace_id in marketplace_ids]
+
+    def regional_marketplace_ids(self, most: int | None = None) -> list[str]:
+        """`marketplaceIds`: required, known and of this region; the seller need not sell there."""
+        marketplace_ids = self.many("marketplaceIds")
+        if not marketplace_ids or (most is not None and len(marketplace_ids) > most):
+            raise invalid_input("Request has missing or invalid parameters and cannot be parsed.", "marketplaceIds")
+        for marketplace_id in marketplace_ids:
+            marketplace = MARKETPLACES.get(marketplace_id)
+            if marketplace is None or marketplace.region != self.seller.region:
+                raise invalid_input(f"Invalid marketplaceId '{marketplace_id}' in this region.")
+        return marketplace_ids
 
     def document(self) -> dict[str, Any]:
         """The JSON object of the body."""
@@ -75,3 +93,10 @@ class Call(msgspec.Struct, frozen=True, gc=False):
         if not isinstance(document, dict):
             raise invalid_input("Request body is not a JSON object.")
         return document
+
+    def read(self, shape: type[_Shape]) -> _Shape:
+        """The JSON object of the body as `shape`; what the shape does not know is ignored."""
+        try:
+            return msgspec.convert(self.document(), shape)
+        except msgspec.ValidationError as error:
+            raise invalid_input("Request body does not have the expected shape.", str(error)) from error

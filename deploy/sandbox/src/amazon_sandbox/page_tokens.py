@@ -7,8 +7,17 @@ from typing import Any
 
 from amazon_sandbox.wire import decode, encode
 
-_KEY = secrets.token_bytes(16)
+_KEYS = [secrets.token_bytes(16)]
 _SEAL_BYTES = 12
+
+
+def key() -> bytes:
+    return _KEYS[0]
+
+
+def use(another: bytes) -> None:
+    """Tokens made with this key hold from now on: it comes with the world they belong to."""
+    _KEYS[0] = bytes(another)
 
 
 def seal(content: object) -> str:
@@ -31,7 +40,7 @@ def fingerprint(*filters: object) -> str:
 
 
 def _seal(payload: bytes) -> bytes:
-    return hashlib.blake2b(payload, key=_KEY, digest_size=_SEAL_BYTES).digest()
+    return hashlib.blake2b(payload, key=key(), digest_size=_SEAL_BYTES).digest()
 
 
 def seal_to_encode(content: object) -> str:

@@ -15,6 +15,7 @@ class Request(NamedTuple):
     access_token: str | None
     body: bytes
     headers: dict[bytes, bytes] = {}  # noqa: RUF012 - a default nobody changes
+    base_url: str = ""  # this server as the caller knows it: presigned URLs begin with it
 
     @property
     def path(self) -> str:

@@ -30,3 +30,11 @@ REQUIRED_ROLES: dict[str, frozenset[str]] = {
     "fba": frozenset({"Amazon Fulfillment", INVENTORY_AND_ORDERS}),
     "orders": _ORDERS,
 }
+
+# By feed type or report type, as each is about the catalogue or about orders.
+_LISTINGS_JOBS = frozenset({PRODUCT_LISTING, INVENTORY_AND_ORDERS})
+
+
+def roles_for_job(kind: str) -> frozenset[str]:
+    """One of these is needed for a feed or report of this type."""
+    return _ORDERS if "ORDER" in kind else _LISTINGS_JOBS

@@ -1,5 +1,6 @@
 """Starts a local Amazon as a child process and drives it over HTTP, for tests: ours and yours (extra `testing`)."""
 
+import gzip
 import json
 import subprocess
 import sys
@@ -167,3 +168,60 @@ class SellingPartner:
 
     def confirm_shipment(self, order_id: str, body: object) -> httpx.Response:
         return self.call("POST", f"/orders/v0/orders/{order_id}/shipmentConfirmation", body)
+
+    def update_shipment_status(self, order_id: str, body: object) -> httpx.Response:
+        return self.call("POST", f"/orders/v0/orders/{order_id}/shipment", body)
+
+    def feeds(self, method: str, path: str = "feeds", body: object = None, **query: str) -> httpx.Response:
+        return self.call(method, f"/feeds/2021-06-30/{path}", body, **query)
+
+    def reports(self, method: str, path: str = "reports", body: object = None, **query: str) -> httpx.Response:
+        return self.call(method, f"/reports/2021-06-30/{path}", body, **query)
+
+    def upload(self, content: bytes, content_type: str = "application/json; charset=UTF-8") -> str:
+        """The id of a new feed document with this content."""
+        created = self.feeds("POST", "documents", {"contentType": content_type}).json()
+        uploaded = self.amazon.http.put(created["url"], content=content, headers={"content-type": content_type})
+        assert uploaded.status_code == 200, uploaded.text
+        document_id: str = created["feedDocumentId"]
+        return document_id
+
+    def submit_feed(self, feed_type: str, content: bytes, *marketplace_ids: str) -> str:
+        """The id of a new feed."""
+        specification = {
+            "feedType": feed_type,
+            "marketplaceIds": marketplace_ids,
+            "inputFeedDocumentId": self.upload(content),
+        }
+        answer = self.feeds("POST", body=specification)
+        assert answer.status_code == 202, answer.text
+        feed_id: str = answer.json()["feedId"]
+        return feed_id
+
+    def feed(self, feed_id: str) -> dict[str, Any]:
+        """The model's `Feed`."""
+        document: dict[str, Any] = self.feeds("GET", f"feeds/{feed_id}").json()
+        return document
+
+    def feed_result(self, feed_id: str) -> bytes:
+        """The processing report of a feed that is over, unpacked."""
+        found = self.feeds("GET", f"documents/{self.feed(feed_id)['resultFeedDocumentId']}")
+        return self.download(found.json())
+
+    def request_report(self, report_type: str, *marketplace_ids: str, **fields: object) -> dict[str, Any]:
+        """The new report as it is now: at once DONE when nothing is delayed."""
+        wish = {"reportType": report_type, "marketplaceIds": marketplace_ids, **fields}
+        answer = self.reports("POST", body=wish)
+        assert answer.status_code == 202, answer.text
+        report: dict[str, Any] = self.reports("GET", f"reports/{answer.json()['reportId']}").json()
+        return report
+
+    def report_content(self, report: dict[str, Any]) -> bytes:
+        """The content of a report that is DONE, unpacked."""
+        return self.download(self.reports("GET", f"documents/{report['reportDocumentId']}").json())
+
+    def download(self, document: dict[str, Any]) -> bytes:
+        """What is behind the url of a `FeedDocument` or `ReportDocument`."""
+        answer = self.amazon.http.get(document["url"])
+        assert answer.status_code == 200, answer.text
+        return gzip.decompress(answer.content) if document.get("compressionAlgorithm") == "GZIP" else answer.content

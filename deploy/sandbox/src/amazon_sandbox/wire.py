@@ -1,6 +1,6 @@
 """What travels: JSON both ways, the answer each handler returns, and the errors that end a request early."""
 
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
 from decimal import Decimal
 from typing import Any
 
@@ -35,6 +35,7 @@ class Answer(msgspec.Struct, frozen=True):
     content_type: bytes = JSON
     headers: tuple[tuple[bytes, bytes], ...] = ()
     effect: Callable[[], None] | None = None
+    pieces: AsyncIterator[bytes] | None = None  # a body that is made while it is sent, in place of `body`
 
 
 def json_answer(document: object, status: int = 200, effect: Callable[[], None] | None = None) -> Answer:
@@ -66,6 +67,9 @@ def unauthorized(details: str) -> SpApiError:
     return SpApiError(403, "Unauthorized", "Access to requested resource is denied.", details)
 
 
-def quota_exceeded(message: str = "You exceeded your quota for the requested resource.") -> SpApiError:
-    """FACTS 3.4: no rate header, no Retry-After."""
-    return SpApiError(429, "QuotaExceeded", message)
+def quota_exceeded(limit: str | None = None) -> SpApiError:
+    """FACTS 3.4: no rate header, no Retry-After. `limit`: which of the app's limits it was (FACTS 3.5)."""
+    if limit is None:
+        return SpApiError(429, "QuotaExceeded", "You exceeded your quota for the requested resource.")
+    which = limit if limit in ("relationships", "product data") else "the application"
+    return SpApiError(429, "QuotaExceeded", f"The frequency of requests was greater than what is allowed for {which}.")

@@ -12,7 +12,7 @@ from fastapi import APIRouter, Depends, FastAPI, Request
 from prometheus_client import Histogram
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from common import errors, http, telemetry
+from common import errors, followed_clock, http, telemetry
 from common.amazon.access import AccessTokens, AuthAccessTokens
 from common.amazon.client import AmazonClient
 from common.amazon.limits import Limits
@@ -133,6 +133,9 @@ def create_service_app(service: Service[S], settings: S) -> FastAPI:
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
         tasks = [asyncio.create_task(_keep(runtime, name, loop), name=name) for name, loop in _loops(runtime).items()]
+        if settings.clock_url is not None:
+            await followed_clock.adopt(runtime.http, str(settings.clock_url))
+            tasks.append(asyncio.create_task(followed_clock.follow(runtime.http, str(settings.clock_url))))
         log.info("service_started", roles=sorted(settings.roles), port=settings.port)
         try:
             yield

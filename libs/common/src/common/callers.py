@@ -1,6 +1,5 @@
 """Who calls: a bearer JWT becomes a `Caller`; the account scope of every query is set here and nowhere else."""
 
-import time
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
@@ -11,10 +10,12 @@ from uuid import UUID
 import jwt
 from fastapi import Depends, Request
 from fastapi.security import HTTPBearer
+from jwt.types import Options
 from sqlmodel import SQLModel, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 from sqlmodel.sql.expression import SelectOfScalar
 
+from common import clock
 from common.errors import Forbidden, NotFound, Unauthenticated
 from common.reading import Reads, Row, columns
 from common.settings import AUDIENCE
@@ -25,6 +26,14 @@ LEEWAY_SECONDS = 30
 PLATFORM = UUID(int=0)
 _PLATFORM_SCOPES = ("amazon:", "platform:")
 _REMEMBERED = 10_000
+
+# Times are held against our own clock: PyJWT knows only the machine's.
+_OPTIONS: Options = {
+    "require": ["exp", "iat", "sub", "aud", "iss"],
+    "verify_exp": False,
+    "verify_iat": False,
+    "verify_nbf": False,
+}
 
 M = TypeVar("M", bound=SQLModel)
 
@@ -93,7 +102,7 @@ class Verifier:
     async def verify(self, token: str) -> Caller:
         """Raises `Unauthenticated` with the reason."""
         if known := self._remembered.get(token):
-            if known[0] > time.time():
+            if known[0] > clock.now().timestamp():
                 return known[1]
             del self._remembered[token]
         issuer = self._issuer_of(token)
@@ -130,14 +139,27 @@ class Verifier:
                 algorithms=list(issuer.algorithms),
                 audience=issuer.audience,
                 issuer=issuer.name,
-                leeway=LEEWAY_SECONDS,
-                options={"require": ["exp", "iat", "sub", "aud", "iss"]},
+                options=_OPTIONS,
             )
+            _refuse_outside_its_time(claims)
         except jwt.ExpiredSignatureError:
             raise Unauthenticated("the token has expired") from None
         except (jwt.PyJWTError, TypeError) as error:  # TypeError: a key of another kind than the algorithm's
             raise Unauthenticated(f"the token is not valid: {type(error).__name__}") from None
         return claims
+
+
+def _refuse_outside_its_time(claims: Mapping[str, Any]) -> None:
+    """PyJWT's own rules, by `common.clock`. Raises its errors."""
+    now = clock.now().timestamp()
+    try:
+        expires, issued, begins = (int(claims.get(name, 0)) for name in ("exp", "iat", "nbf"))
+    except (TypeError, ValueError):
+        raise jwt.DecodeError("exp, iat and nbf are whole numbers") from None
+    if expires <= now - LEEWAY_SECONDS:
+        raise jwt.ExpiredSignatureError
+    if max(issued, begins) > now + LEEWAY_SECONDS:
+        raise jwt.ImmatureSignatureError
 
 
 def _caller_of(issuer: Issuer, claims: Mapping[str, Any]) -> Caller:

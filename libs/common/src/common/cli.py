@@ -13,7 +13,7 @@ from rich.console import Console
 from rich.progress import MofNCompleteColumn, Progress, TimeElapsedColumn
 from rich.table import Table
 
-from common import migrations, rewrapping, telemetry
+from common import http, migrations, rewrapping, telemetry
 from common.app import Runtime, Service, create_service_app
 from common.crypto import KeyLost, KeyRing
 from common.db import Database
@@ -35,6 +35,7 @@ def service_cli(service: Service[Any]) -> typer.Typer:
             port=settings.port,
             log_config=None,
             access_log=False,
+            timeout_keep_alive=http.IDLE_SERVER_SECONDS,
             timeout_graceful_shutdown=15,
             server_header=False,
         )

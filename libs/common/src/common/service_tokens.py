@@ -1,12 +1,12 @@
 """How a service proves itself at auth, and where the keys that sign tokens come from."""
 
 import asyncio
-import time
 from collections.abc import Mapping
 
 import jwt
 import structlog
 
+from common import clock
 from common.contracts.http import JWKS_PATH, TOKEN_PATH, TokenAnswer
 from common.errors import Unavailable
 from common.http import AsyncClient, NotSent, OutcomeUnknown
@@ -35,10 +35,10 @@ class ServiceToken:
 
     async def __call__(self) -> str:
         """The token. Raises `AuthUnavailable`."""
-        if time.monotonic() < self._good_until:
+        if clock.monotonic() < self._good_until:
             return self._token
         async with self._lock:
-            if time.monotonic() >= self._good_until:
+            if clock.monotonic() >= self._good_until:
                 await self._exchange()
         return self._token
 
@@ -51,7 +51,7 @@ class ServiceToken:
             raise AuthUnavailable(f"auth refused this service's key ({response.status_code})", fix="Check SERVICE_KEY")
         answer = TokenAnswer.model_validate_json(response.content)
         self._token = answer.access_token
-        self._good_until = time.monotonic() + answer.expires_in - 60
+        self._good_until = clock.monotonic() + answer.expires_in - 60
 
 
 class RemoteKeys:
@@ -71,12 +71,12 @@ class RemoteKeys:
     async def __call__(self, again: bool) -> Mapping[str, jwt.PyJWK]:
         """The keys by `kid`. Raises `AuthUnavailable` when none were ever fetched."""
         async with self._lock:
-            if not self._keys or (again and time.monotonic() - self._fetched_at > LOOK_AGAIN_SECONDS):
+            if not self._keys or (again and clock.monotonic() - self._fetched_at > LOOK_AGAIN_SECONDS):
                 await self._fetch()
         return self._keys
 
     async def _fetch(self) -> None:
-        self._fetched_at = time.monotonic()
+        self._fetched_at = clock.monotonic()
         try:
             response = await self._http.get(self._url)
             found = jwt.PyJWKSet.from_dict(response.json())

@@ -37,6 +37,10 @@ class ServiceSettings(BaseSettings):
     )
     replica: int = Field(default=0, description="ordinal of this replica; makes the consumer's static instance id")
 
+    clock_url: AnyHttpUrl | None = Field(
+        default=None, description="a clock to follow, the local Amazon's /sandbox/clock; refused in production"
+    )
+
     auth_url: AnyHttpUrl = Field(description="base URL of the auth service: tokens, JWKS, Amazon access tokens")
     token_issuer: str = Field(default="entrepot", description="`iss` of the JWTs that are accepted")
     oidc_issuer: str = Field(default="", description="an external OIDC issuer, accepted beside auth: its `iss`")
@@ -75,6 +79,8 @@ class ServiceSettings(BaseSettings):
     @model_validator(mode="after")
     def _no_development_in_production(self) -> Self:
         if self.environment == "production":
+            if self.clock_url is not None:
+                raise ValueError("CLOCK_URL moves this service's time: it is for tests and development only")
             for name in type(self).model_fields:
                 value = getattr(self, name)
                 if isinstance(value, SecretStr) and DEVELOPMENT_MARK in value.get_secret_value():

@@ -12,8 +12,8 @@ import pytest
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from amazon_sandbox.testing import LocalAmazon, local_amazon
-from common import http
-from common.amazon import errors, listings, orders, sellers
+from common import clock, followed_clock, http
+from common.amazon import errors, listings, operations, orders, sellers
 from common.amazon.access import Seller
 from common.amazon.client import AmazonClient
 from common.amazon.limits import Limits
@@ -213,3 +213,31 @@ async def test_no_fault_is_taken_for_an_empty_page(
     with pytest.raises(errors.AmazonError):
         await orders.search_orders(client_for("orders"), seller, last_updated_after=datetime(2026, 1, 1, tzinfo=UTC))
     amazon.dial("DELETE", "/sandbox/faults")
+
+
+@pytest.mark.row("E1")
+@pytest.mark.fact("3.1")
+async def test_quotas_refill_in_milliseconds_on_amazons_clock(
+    amazon: LocalAmazon, client_for: ClientFor, seller: Seller, http_client: http.AsyncClient
+) -> None:
+    client = client_for("auth")
+    clock_url = amazon.urls["dials"] + "/sandbox/clock"
+    try:
+        await followed_clock.adopt(http_client, clock_url)
+        with pytest.raises(errors.Throttled):
+            for _ in range(16):
+                await client.call(operations.GET_MARKETPLACE_PARTICIPATIONS, seller, into=dict[str, Any], max_wait=0.0)
+        amazon.advance(3 * 63)
+        await followed_clock.adopt(http_client, clock_url)
+        for _ in range(2):
+            answer = await client.call(
+                operations.GET_MARKETPLACE_PARTICIPATIONS, seller, into=dict[str, Any], max_wait=0.0
+            )
+            assert answer["payload"]
+    finally:
+        clock.set_ahead(timedelta(0))
+
+
+async def test_a_clock_that_does_not_answer_changes_nothing(http_client: http.AsyncClient) -> None:
+    assert await followed_clock.adopt(http_client, "http://127.0.0.1:1/sandbox/clock") is False
+    assert clock.ahead() == timedelta(0)

@@ -2,14 +2,41 @@
 
 from starlette.requests import Request
 from starlette.responses import JSONResponse, RedirectResponse, Response
-from starlette.routing import BaseRoute, Route
+from starlette.routing import BaseRoute, Route, compile_path
 
 from amazon_sandbox.consent import ConsentPage
-from amazon_sandbox.dials import apps, books, controls, listings, orders, sellers
-from amazon_sandbox.dials.dial import Dial
+from amazon_sandbox.definitions.operations import serve_meta_schema, serve_schema
+from amazon_sandbox.dials import (
+    apps,
+    books,
+    catalog,
+    controls,
+    feeds,
+    listings,
+    notifications,
+    orders,
+    plans,
+    sellers,
+    static,
+    worlds,
+)
+from amazon_sandbox.dials.dial import Dial, DialCall, DialError
 from amazon_sandbox.world import World
 
-_DIALS: tuple[Dial, ...] = (*sellers.DIALS, *apps.DIALS, *listings.DIALS, *orders.DIALS, *controls.DIALS, *books.DIALS)
+_DIALS: tuple[Dial, ...] = (
+    *sellers.DIALS,
+    *apps.DIALS,
+    *listings.DIALS,
+    *orders.DIALS,
+    *notifications.DIALS,
+    *feeds.DIALS,
+    *catalog.DIALS,
+    *controls.DIALS,
+    *plans.DIALS,
+    *worlds.DIALS,
+    *static.DIALS,
+    *books.DIALS,
+)
 
 
 def dial_routes(world: World) -> list[BaseRoute]:
@@ -24,8 +51,24 @@ def dial_routes(world: World) -> list[BaseRoute]:
         Route("/apps/authorize/confirm/{application_id}", consent.callback, methods=["GET"]),
         Route("/apps/manage", consent.manage, methods=["GET"]),
         Route("/apps/manage", consent.begin, methods=["POST"]),
+        Route("/schemas/product-types/meta-schema", serve_meta_schema, methods=["GET"]),
+        Route(
+            "/schemas/product-types/{product_type}/{requirements}/{enforced}/{marketplace_id}",
+            serve_schema,
+            methods=["GET"],
+        ),
         Route("/sandbox/{anything:path}", _no_such_dial, methods=["GET", "POST", "PUT", "PATCH", "DELETE"]),
     ]
+
+
+def turn(world: World, dial: str, query: dict[str, str], body: bytes) -> object:
+    """Turns a dial without HTTP, as in `turn(world, "POST /sandbox/sellers", {}, body)`. Raises DialError."""
+    method, _, path = dial.partition(" ")
+    for known in _DIALS:
+        fits = compile_path(known.path)[0].fullmatch(path)
+        if known.method == method and fits:
+            return known.turn(DialCall(world, fits.groupdict(), query, body))
+    raise DialError(f"there is no dial {dial}", 404)
 
 
 async def _index(_request: Request) -> Response:

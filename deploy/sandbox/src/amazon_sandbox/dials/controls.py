@@ -1,4 +1,4 @@
-"""Dials for the behaviour of this Amazon: settings, faults, the clock, and starting afresh."""
+"""Dials for the behaviour of this Amazon: settings, faults, and the clock."""
 
 from typing import Any
 
@@ -8,6 +8,7 @@ from amazon_sandbox import faults, lwa, settings
 from amazon_sandbox.client_secrets import warn_of_expiry
 from amazon_sandbox.clock import iso
 from amazon_sandbox.dials.dial import Dial, DialCall, DialError
+from amazon_sandbox.documents import transfer
 from amazon_sandbox.sp_api import OPERATIONS
 from amazon_sandbox.wire import decode
 
@@ -44,15 +45,22 @@ def show_settings(call: DialCall) -> Any:
 
 def arm_fault(call: DialCall) -> dict[str, Any]:
     fault = call.read(faults.Fault)
-    problem = faults.problem_with(fault, [lwa.OPERATION, *(operation.name for operation in OPERATIONS)])
+    operations = (operation.name for operation in OPERATIONS)
+    problem = faults.problem_with(fault, [lwa.OPERATION, faults.ANY_OPERATION, *operations, *transfer.OPERATIONS])
     if problem is not None:
         raise DialError(problem)
-    call.world.faults.armed.append(fault)
-    return {"armed": call.world.faults.armed}
+    call.world.faults.arm(fault, call.world.clock.now_ms())
+    return show_faults(call)
 
 
 def show_faults(call: DialCall) -> dict[str, Any]:
-    return {"armed": call.world.faults.armed}
+    return {
+        "armed": [
+            msgspec.to_builtins(one.fault)
+            | {"left": one.left, "until": iso(one.until_ms) if one.until_ms is not None else None, "hits": one.hits}
+            for one in call.world.faults.armed
+        ]
+    }
 
 
 def disarm_faults(call: DialCall) -> dict[str, Any]:
@@ -75,32 +83,29 @@ def show_clock(call: DialCall) -> dict[str, Any]:
     return {"now": iso(call.world.clock.now_ms()), "effects_outstanding": call.world.effects_outstanding()}
 
 
-def reset_world(call: DialCall) -> dict[str, Any]:
-    call.world.reset()
-    return {"sellers": 0}
-
-
 DIALS = (
     Dial("GET", "/sandbox/settings", "the settings as they are", show_settings),
     Dial(
         "PUT",
         "/sandbox/settings",
-        'change some: {"listing_delay_s", "shipment_delay_s", "search_lag_s", "access_token_ttl_s", '
-        '"authorization_life_days", "quotas": {"enabled", "scale"}, "auto_consent", "redirect_uris": [...], '
-        '"login_uri"}',
+        'change some: {"listing_delay_s", "shipment_delay_s", "search_lag_s", "check_ship_dates", '
+        '"feed_queue_s", "feed_processing_s", '
+        '"report_queue_s", "report_processing_s", "report_cooldown_s", "gzip_documents", "access_token_ttl_s", '
+        '"authorization_life_days", '
+        '"quotas": {"enabled", "scale", "header_share"}, "auto_consent", "redirect_uris": [...], "login_uri"}',
         change_settings,
     ),
     Dial("GET", "/sandbox/faults", "the faults that are armed", show_faults),
     Dial(
         "POST",
         "/sandbox/faults",
-        'arm one for the next calls: {"operation" (an SP-API operation, or "token"), "kind"? (status, html, empty, '
-        'malformed_json, truncated, reset, slow, drop_after_effect, lost_effect), "status"?, "count"? (1), '
-        '"seconds"? (of slow), "selling_partner_id"?, "after_effect"?}',
+        'arm one: {"operation" (an SP-API operation, "token", "uploadDocument", "downloadDocument", or "*"), '
+        f'"kind"? ({", ".join(faults.KINDS)}), "status"?, '
+        '"count"? (1), "probability"?, "seed"?, "for_s"? (of the sandbox clock), "seconds"? (of slow and timeout), '
+        '"selling_partner_id"?, "region"?, "query"? ({"includedData": "FULFILLMENT"}), "after_effect"?}',
         arm_fault,
     ),
     Dial("DELETE", "/sandbox/faults", "disarm all", disarm_faults),
     Dial("GET", "/sandbox/clock", "what time it is here", show_clock),
     Dial("POST", "/sandbox/clock", 'move it forward: {"advance_s": 120}', advance_clock),
-    Dial("DELETE", "/sandbox/world", "back to the state of the start, settings and clock included", reset_world),
 )

@@ -61,6 +61,8 @@ class DialCall(NamedTuple):
 
 
 class Dial(NamedTuple):
+    """A turn that gives bytes is answered with them, anything else as JSON."""
+
     method: str
     path: str
     usage: str
@@ -70,7 +72,10 @@ class Dial(NamedTuple):
         async def answer(request: Request) -> Response:
             call = DialCall(world, dict(request.path_params), dict(request.query_params), await request.body())
             try:
-                return _json(self.turn(call))
+                turned = self.turn(call)
+                if isinstance(turned, bytes):
+                    return Response(turned, media_type="application/octet-stream")
+                return _json(turned)
             except DialError as error:
                 return _json(
                     {"error": error.message, "usage": f"{self.method} {self.path}: {self.usage}"}, error.status

@@ -1,7 +1,7 @@
 """Dials for catalogues: seed listings, and delete one as a person in Seller Central does."""
 
 from decimal import Decimal
-from typing import Any
+from typing import Any, Literal
 
 import msgspec
 
@@ -10,7 +10,9 @@ from amazon_sandbox.listings import patches
 from amazon_sandbox.listings.attributes import MERCHANT_CHANNEL, Attributes, Instance
 from amazon_sandbox.listings.catalogue import snapshot
 from amazon_sandbox.listings.checks import attribute_issues
+from amazon_sandbox.listings.fates import Fate
 from amazon_sandbox.marketplaces import MARKETPLACES, Marketplace
+from amazon_sandbox.notifications.listing_changes import tell_listing
 
 
 class SeededListing(msgspec.Struct, forbid_unknown_fields=True, gc=False):
@@ -43,7 +45,7 @@ def seed(call: DialCall) -> dict[str, Any]:
     for position, listing in enumerate(wish.listings):
         if not _is_finite(listing.price) or not _is_finite(listing.minimum_seller_allowed_price):
             raise DialError(f"listings[{position}]: a price is a number")
-        attributes = _attributes(listing, marketplace, known + position)
+        attributes = seeded_attributes(listing, marketplace, known + position)
         issues = attribute_issues(attributes, marketplace)
         if issues or not listing.sku:
             raise DialError(f"listings[{position}]: {issues[0]['message'] if issues else 'sku is not empty'}")
@@ -59,22 +61,56 @@ def seed(call: DialCall) -> dict[str, Any]:
 def delete(call: DialCall) -> dict[str, Any]:
     """In Seller Central a deletion shows at once."""
     marketplace_id, sku = call.required("marketplace_id"), call.required("sku")
-    catalogue = call.seller_in(marketplace_id, call.required("selling_partner_id")).catalogue
-    listing = catalogue.find(sku)
+    seller = call.seller_in(marketplace_id, call.required("selling_partner_id"))
+    listing = seller.catalogue.find(sku)
     if listing is None or listing.accepted is None or marketplace_id not in listing.accepted.marketplace_ids:
         raise DialError(f"there is no listing {sku!r} in {marketplace_id}", 404)
     accepted = listing.accepted
     attributes = patches.delist(accepted.attributes(), marketplace_id)
     left = snapshot(attributes, accepted.product_type, call.world.clock.now_ms()) if attributes is not None else None
-    catalogue.remove(sku, left)
+    before = listing.visible
+    seller.catalogue.remove(sku, left)
+    tell_listing(call.world, seller, listing, before)
     return {"deleted": sku}
+
+
+class Issue(msgspec.Struct, rename="camel"):
+    """The model's `Issue`, as far as it is required; the rest is passed on."""
+
+    code: str
+    message: str
+    severity: Literal["ERROR", "WARNING", "INFO"]
+    categories: list[str]
+
+
+def decree(call: DialCall) -> dict[str, Any]:
+    """What becomes of the next writes that are accepted."""
+    fate = call.read(Fate)
+    call.seller(fate.selling_partner_id)
+    if (fate.kind == "issues") != bool(fate.issues):
+        raise DialError("issues are for the kind issues, which needs one at least")
+    try:
+        msgspec.convert(fate.issues, list[Issue])
+    except msgspec.ValidationError as error:
+        raise DialError(f"issues: {error}") from error
+    call.world.fates.waiting.append(fate)
+    return show_fates(call)
+
+
+def show_fates(call: DialCall) -> dict[str, Any]:
+    return {"waiting": call.world.fates.waiting}
+
+
+def forget_fates(call: DialCall) -> dict[str, Any]:
+    call.world.fates.waiting.clear()
+    return show_fates(call)
 
 
 def _is_finite(price: Decimal | None) -> bool:
     return price is None or price.is_finite()
 
 
-def _attributes(listing: SeededListing, marketplace: Marketplace, number: int) -> Attributes:
+def seeded_attributes(listing: SeededListing, marketplace: Marketplace, number: int) -> Attributes:
     where = {"marketplace_id": marketplace.marketplace_id}
     offer: Instance = {
         **where,
@@ -115,4 +151,14 @@ DIALS = (
         "delete one as in Seller Central: ?selling_partner_id=&marketplace_id=&sku=",
         delete,
     ),
+    Dial(
+        "POST",
+        "/sandbox/listings/fates",
+        'what becomes of the next accepted writes: {"selling_partner_id", "kind" (issues, incomplete, never, late), '
+        '"sku"?, "marketplace_id"?, "issues"? ([{"code", "message", "severity", "categories", "attributeNames"?, '
+        '"enforcements"?}]), "seconds"? (3600, of late), "count"? (1)}',
+        decree,
+    ),
+    Dial("GET", "/sandbox/listings/fates", "what is decreed for writes to come", show_fates),
+    Dial("DELETE", "/sandbox/listings/fates", "decree nothing", forget_fates),
 )

@@ -5,12 +5,25 @@ from typing import Annotated, Any, Literal
 
 import msgspec
 
-from amazon_sandbox.clock import parse_iso
+from amazon_sandbox.clock import SECOND_MS, parse_iso
 from amazon_sandbox.dials.dial import Dial, DialCall, DialError
 from amazon_sandbox.listings.attributes import offer_price, value_of
 from amazon_sandbox.listings.documents import asin_of
-from amazon_sandbox.marketplaces import MARKETPLACES, Marketplace
-from amazon_sandbox.orders.book import CANCELLED, PENDING, UNSHIPPED, Cancellation, Line, Order, Regulation
+from amazon_sandbox.marketplaces import MARKETPLACES, Marketplace, RegionCode
+from amazon_sandbox.notifications.listing_changes import sell_and_tell
+from amazon_sandbox.notifications.order_changes import tell_cancel_wish, tell_status
+from amazon_sandbox.orders.book import (
+    AMAZON,
+    CANCELLED,
+    IN_STORE_PICK_UP,
+    PENDING,
+    UNSHIPPED,
+    Cancellation,
+    Charges,
+    Line,
+    Order,
+    Regulation,
+)
 from amazon_sandbox.orders.documents import SERVICE_LEVELS
 from amazon_sandbox.world import Seller, World
 
@@ -23,10 +36,19 @@ _REGULATION = Regulation(
 _PREFIXES = {"NA": "113", "EU": "026", "FE": "250"}
 
 
+FOREVER_S = 100 * 366 * 24 * 3600
+
+
 class PlacedLine(msgspec.Struct, forbid_unknown_fields=True, gc=False):
     sku: str
     quantity: Annotated[int, msgspec.Meta(ge=1, le=1_000_000)]
     unit_price: Decimal | None = None
+    shipping: Decimal | None = None
+    gift_wrap: Decimal | None = None
+    tax: Decimal | None = None
+    discount: Decimal | None = None
+    programs: list[str] = []
+    customized_url: str | None = None
 
 
 class Address(msgspec.Struct, forbid_unknown_fields=True, omit_defaults=True, rename="camel"):
@@ -50,12 +72,19 @@ class Address(msgspec.Struct, forbid_unknown_fields=True, omit_defaults=True, re
 class PlacedOrder(msgspec.Struct, forbid_unknown_fields=True, gc=False):
     lines: Annotated[list[PlacedLine], msgspec.Meta(min_length=1)]
     amazon_order_id: Annotated[str, msgspec.Meta(pattern=r"^[0-9]{3}-[0-9]{7}-[0-9]{7}$")] | None = None
-    status: Literal["UNSHIPPED", "PENDING"] = "UNSHIPPED"
+    status: Literal["UNSHIPPED", "PENDING", "PENDING_AVAILABILITY", "UNFULFILLABLE"] = "UNSHIPPED"
     fulfilled_by: Literal["MERCHANT", "AMAZON"] = "MERCHANT"
     service_level: str = "STANDARD"
     created_time: str | None = None
     recipient: Address | None = None
     gift_message: str | None = None
+    gift_wrap_level: str | None = None
+    programs: list[str] = []
+    replaces: str | None = None
+    seller_order_id: str | None = None
+    buyer_company_name: str | None = None
+    purchase_order_number: str | None = None
+    search_delay_s: Annotated[float, msgspec.Meta(ge=0, le=FOREVER_S)] | None = None
     in_store_pickup: bool = False
     regulated: bool = False
 
@@ -88,7 +117,10 @@ def place(call: DialCall) -> dict[str, Any]:
     seller.orders.add(orders)
     for order in orders:
         for line in order.lines:
-            seller.catalogue.sell(line.sku, line.quantity)
+            sell_and_tell(call.world, seller, line.sku, line.quantity)
+            if order.fulfilled_by == AMAZON:
+                seller.fba.sell(order.marketplace_id, line.sku, line.quantity, now_ms)
+    tell_status(call.world, seller, *orders)
     return {
         "orders": [
             {"amazon_order_id": order.order_id, "order_item_ids": [line.order_item_id for line in order.lines]}
@@ -97,11 +129,17 @@ def place(call: DialCall) -> dict[str, Any]:
     }
 
 
+def new_order_id(region: RegionCode, number: int) -> str:
+    """An odd factor coprime to 10**7 spreads consecutive numbers over all of them: they look random, none repeats."""
+    return f"{_PREFIXES[region]}-{number * 7654321 % 10**7:07d}-{number * 1234567 % 10**7:07d}"
+
+
 def release(call: DialCall) -> dict[str, Any]:
     seller, order = _find(call)
     if not order.is_pending:
         raise DialError(f"{order.order_id} is {order.status}, not {PENDING}", 409)
     seller.orders.change(order, call.world.clock.now_ms(), status=UNSHIPPED)
+    tell_status(call.world, seller, order)
     return {"status": order.status}
 
 
@@ -113,9 +151,10 @@ def cancel(call: DialCall) -> dict[str, Any]:
         raise DialError(f"{order.order_id} is {order.status} with {len(order.accepted)} packages", 409)
     if order.is_pending:
         for line in order.lines:
-            seller.catalogue.sell(line.sku, -line.quantity)
+            sell_and_tell(call.world, seller, line.sku, -line.quantity)
     cancellation = Cancellation(wish.by, wish.reason, executed=True)
     seller.orders.change(order, call.world.clock.now_ms(), status=CANCELLED, cancellation=cancellation)
+    tell_status(call.world, seller, order)
     return {"status": order.status}
 
 
@@ -126,7 +165,41 @@ def request_cancel(call: DialCall) -> dict[str, Any]:
         raise DialError(f"{order.order_id} is cancelled already", 409)
     cancellation = Cancellation(wish.by, wish.reason, executed=False)
     seller.orders.change(order, call.world.clock.now_ms(), cancellation=cancellation)
+    if wish.by == "BUYER":
+        tell_cancel_wish(call.world, seller, order)
     return {"status": order.status}
+
+
+class Hiding(msgspec.Struct, forbid_unknown_fields=True):
+    seconds: Annotated[float, msgspec.Meta(ge=0, le=FOREVER_S)] = FOREVER_S
+
+
+class Tracking(msgspec.Struct, forbid_unknown_fields=True):
+    package_reference_id: str
+    status: Literal["PENDING", "IN_TRANSIT", "SHIPPED", "DELIVERED", "CANCELLED", "UNDELIVERABLE"]
+
+
+def hide(call: DialCall) -> dict[str, Any]:
+    """PAINS 8: an order that getOrder shows and searchOrders does not."""
+    seller, order = _find(call)
+    until_ms = call.world.clock.now_ms() + round(call.read(Hiding).seconds * SECOND_MS)
+    seller.orders.hide(order, until_ms)
+    return {"hidden_from_search": order.order_id}
+
+
+def track(call: DialCall) -> dict[str, Any]:
+    """What the carrier says of a package that is in sight."""
+    seller, order = _find(call)
+    wish = call.read(Tracking)
+    package = order.packages.get(wish.package_reference_id)
+    if package is None:
+        raise DialError(f"{order.order_id} shows no package {wish.package_reference_id}", 404)
+    tracked = msgspec.structs.replace(package, status=wish.status)
+    if order.accepted.get(package.reference_id) is package:
+        order.accepted = {**order.accepted, package.reference_id: tracked}
+    packages = {**order.packages, package.reference_id: tracked}
+    seller.orders.change(order, call.world.clock.now_ms(), packages=packages)
+    return {"status": tracked.status}
 
 
 def _find(call: DialCall) -> tuple[Seller, Order]:
@@ -150,11 +223,9 @@ def _order(
     if created_ms > now_ms:
         raise DialError(f"{position}.created_time is not in the future")
     number = world.next_order_number()
-    # An odd factor coprime to 10**7 spreads consecutive numbers over all of them: ids look random and never repeat.
-    order_id = f"{_PREFIXES[seller.region]}-{number * 7654321 % 10**7:07d}-{number * 1234567 % 10**7:07d}"
     return Order(
         number=number,
-        order_id=placed.amazon_order_id or order_id,
+        order_id=placed.amazon_order_id or new_order_id(seller.region, number),
         marketplace_id=marketplace.marketplace_id,
         status=placed.status,
         fulfilled_by=placed.fulfilled_by,
@@ -167,7 +238,13 @@ def _order(
         ),
         address=msgspec.to_builtins(placed.recipient) if placed.recipient is not None else None,
         gift_message=placed.gift_message,
-        in_store_pickup=placed.in_store_pickup,
+        programs=(*placed.programs, *((IN_STORE_PICK_UP,) if placed.in_store_pickup else ())),
+        replaces=placed.replaces,
+        merchant_order_id=placed.seller_order_id,
+        buyer_company_name=placed.buyer_company_name,
+        purchase_order_number=placed.purchase_order_number,
+        gift_wrap_level=placed.gift_wrap_level,
+        searchable_ms=now_ms + round(placed.search_delay_s * SECOND_MS) if placed.search_delay_s is not None else 0,
         regulation=_REGULATION if placed.regulated else None,
     )
 
@@ -192,7 +269,18 @@ def _line(seller: Seller, marketplace: Marketplace, placed: PlacedLine, order_it
         title=title if isinstance(title, str) else f"Product {placed.sku}",
         quantity=placed.quantity,
         unit_price=unit_price,
+        charges=_charges(placed, position),
+        programs=tuple(placed.programs),
+        customized_url=placed.customized_url,
     )
+
+
+def _charges(placed: PlacedLine, position: str) -> Charges | None:
+    given = {name: getattr(placed, name) for name in Charges.__struct_fields__}
+    charges = {name: value for name, value in given.items() if value is not None}
+    if not all(value.is_finite() and 0 <= value < 10**10 for value in charges.values()):
+        raise DialError(f"{position}: charges are 0 or more")
+    return Charges(**charges) if charges else None
 
 
 DIALS = (
@@ -200,10 +288,26 @@ DIALS = (
         "POST",
         "/sandbox/orders",
         'place orders: {"selling_partner_id", "marketplace_id", "orders": [{"lines": [{"sku", "quantity", '
-        '"unit_price"?}], "amazon_order_id"?, "status"? (UNSHIPPED or PENDING), "fulfilled_by"? (MERCHANT or AMAZON), '
-        '"service_level"? (STANDARD), "created_time"?, "recipient"? (CustomerAddress), "gift_message"?, '
+        '"unit_price"?, "shipping"?, "gift_wrap"?, "tax"?, "discount"?, "programs"?, "customized_url"?}], '
+        '"amazon_order_id"?, "status"? (UNSHIPPED, PENDING, PENDING_AVAILABILITY or UNFULFILLABLE), '
+        '"fulfilled_by"? (MERCHANT or AMAZON), "service_level"? (STANDARD), "created_time"?, '
+        '"recipient"? (CustomerAddress), "gift_message"?, "gift_wrap_level"?, "programs"?, "replaces"? (an order id), '
+        '"seller_order_id"?, "buyer_company_name"?, "purchase_order_number"?, "search_delay_s"?, '
         '"in_store_pickup"?, "regulated"?}]}',
         place,
+    ),
+    Dial(
+        "POST",
+        "/sandbox/orders/{order_id}/hide",
+        'searchOrders leaves it out, getOrder does not: {"seconds"?} (for good)',
+        hide,
+    ),
+    Dial(
+        "POST",
+        "/sandbox/orders/{order_id}/track",
+        'what the carrier says of a package: {"package_reference_id", "status" (PENDING, IN_TRANSIT, SHIPPED, '
+        "DELIVERED, CANCELLED or UNDELIVERABLE)}",
+        track,
     ),
     Dial("POST", "/sandbox/orders/{order_id}/release", "a pending order becomes UNSHIPPED; no body", release),
     Dial(

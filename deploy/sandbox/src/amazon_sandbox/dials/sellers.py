@@ -14,6 +14,7 @@ class NewSeller(msgspec.Struct, forbid_unknown_fields=True):
     region: RegionCode
     name: str
     marketplaces: list[str]
+    non_amazon_store: bool = False
 
 
 class SignIn(msgspec.Struct, forbid_unknown_fields=True):
@@ -33,6 +34,7 @@ def create(call: DialCall) -> dict[str, Any]:
         if marketplace_id not in MARKETPLACES or MARKETPLACES[marketplace_id].region != new.region:
             raise DialError(f"{marketplace_id} is not a marketplace of {new.region}")
     seller = Seller(new.selling_partner_id, new.region, new.name, tuple(dict.fromkeys(new.marketplaces)))
+    seller.has_non_amazon_store = new.non_amazon_store
     call.world.sellers[new.region, new.selling_partner_id] = seller
     return {"selling_partner_id": seller.selling_partner_id, "region": seller.region}
 
@@ -57,7 +59,7 @@ DIALS = (
         "POST",
         "/sandbox/sellers",
         'create a seller: {"selling_partner_id": "A1...", "region": "NA", "name": "Acme", '
-        '"marketplaces": ["ATVPDKIKX0DER"]}',
+        '"marketplaces": ["ATVPDKIKX0DER"], "non_amazon_store"? (true: participations list one more)}',
         create,
     ),
     Dial(

@@ -100,7 +100,8 @@ CONTENT_ATTRIBUTES = _IMAGE_ATTRIBUTES | {
     "included_components",
     "safety_data_sheet_url",
 }
-KNOWN_ATTRIBUTES = OFFER_ATTRIBUTES | CONTENT_ATTRIBUTES
+RELATIONSHIP_ATTRIBUTES = {"child_parent_sku_relationship", "package_contains_sku"}
+KNOWN_ATTRIBUTES = OFFER_ATTRIBUTES | CONTENT_ATTRIBUTES | RELATIONSHIP_ATTRIBUTES
 
 
 def selectors_of(name: str) -> tuple[str, ...]:

@@ -22,6 +22,7 @@ class Snapshot(msgspec.Struct, frozen=True, gc=False):
     product_type: str
     marketplace_ids: tuple[str, ...]
     updated_ms: int
+    problems: bytes = b""  # issues a dial gave it, encoded
 
     def attributes(self) -> Attributes:
         attributes: Attributes = decode(self.encoded)
@@ -72,9 +73,13 @@ class Publication(NamedTuple):
         listing.visible = _lowered(state, listing.sold - self.sold) if state is not None else None
 
 
+MOST_RENDERED = 4096  # documents a catalogue keeps, each a kilobyte or two
+
+
 class Catalogue:
     def __init__(self) -> None:
         self.listings: dict[str, Listing] = {}
+        self.rendered: dict[tuple[str, ...], tuple[Snapshot, bytes]] = {}
 
     def find(self, sku: str) -> Listing | None:
         """SKUs are compared as they are, case and slashes included."""

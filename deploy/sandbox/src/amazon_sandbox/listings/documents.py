@@ -10,14 +10,12 @@ from amazon_sandbox.listings.attributes import (
     amount,
     in_marketplace,
     is_amazon_fulfilled,
-    is_buyable,
     is_regional,
-    offer_price,
     price_of,
     value_of,
 )
 from amazon_sandbox.listings.catalogue import Listing, Snapshot
-from amazon_sandbox.listings.checks import Issue, issue
+from amazon_sandbox.listings.issues import issues_in_sight, main_image, statuses
 from amazon_sandbox.marketplaces import Marketplace
 
 DATA_SETS = (
@@ -43,13 +41,16 @@ def item(listing: Listing, state: Snapshot, marketplaces: list[Marketplace], inc
         elif name == "attributes":
             document[name] = _requested_attributes(attributes, listed)
         elif name == "issues":
-            document[name] = [found for marketplace in listed for found in issues_in_sight(attributes, marketplace)]
+            document[name] = [found for one in listed for found in issues_in_sight(attributes, one, state)]
         elif name == "offers":
             document[name] = [offer for marketplace in listed for offer in _offers(attributes, marketplace)]
         elif name == "fulfillmentAvailability":
             document[name] = [_availability(one) for one in attributes.get("fulfillment_availability", ())]
         elif name == "relationships":
-            document[name] = [{"marketplaceId": one.marketplace_id, "relationships": []} for one in listed]
+            document[name] = [
+                {"marketplaceId": one.marketplace_id, "relationships": _relationships(attributes, one)}
+                for one in listed
+            ]
         elif name == "productTypes":
             document[name] = [
                 {"marketplaceId": one.marketplace_id, "productType": state.product_type} for one in listed
@@ -57,22 +58,6 @@ def item(listing: Listing, state: Snapshot, marketplaces: list[Marketplace], inc
         else:
             document[name] = []
     return document
-
-
-def statuses(attributes: Attributes, marketplace: Marketplace) -> list[str]:
-    """Empty means neither, not an error (FACTS 5.6.4)."""
-    status = ["BUYABLE"] if is_buyable(attributes, marketplace.marketplace_id) else []
-    if offer_price(attributes, marketplace.marketplace_id) is not None:
-        status.append("DISCOVERABLE")
-    return status
-
-
-def issues_in_sight(attributes: Attributes, marketplace: Marketplace) -> list[Issue]:
-    """What keeps an accepted listing from selling: ACCEPTED promised nothing (FACTS 5.6.1)."""
-    if offer_price(attributes, marketplace.marketplace_id) is not None:
-        return []
-    found = issue("18448", "The offer is incomplete: it has no price.", "purchasable_offer", "MISSING_PRICE")
-    return [{**found, "marketplaceIds": [marketplace.marketplace_id]}]
 
 
 def asin_of(attributes: Attributes, marketplace: Marketplace) -> str | None:
@@ -84,7 +69,7 @@ def _summary(listing: Listing, state: Snapshot, attributes: Attributes, marketpl
     summary: dict[str, Any] = {
         "marketplaceId": marketplace.marketplace_id,
         "productType": state.product_type,
-        "status": statuses(attributes, marketplace),
+        "status": statuses(attributes, marketplace, state),
         "createdDate": iso(listing.created_ms),
         "lastUpdatedDate": iso(state.updated_ms),
     }
@@ -99,7 +84,32 @@ def _summary(listing: Listing, state: Snapshot, attributes: Attributes, marketpl
     item_name = value_of(attributes, "item_name", marketplace.marketplace_id)
     if isinstance(item_name, str):
         summary["itemName"] = item_name
+    image = main_image(attributes, marketplace.marketplace_id)
+    if image is not None:
+        summary["mainImage"] = {"link": image, "height": 500, "width": 500}
     return summary
+
+
+def parent_skus(attributes: Attributes, marketplace: Marketplace) -> list[str]:
+    """Whose variation this is."""
+    related = in_marketplace(attributes.get("child_parent_sku_relationship", ()), marketplace.marketplace_id)
+    return [one["parent_sku"] for one in related if isinstance(one.get("parent_sku"), str)]
+
+
+def contained_skus(attributes: Attributes, marketplace: Marketplace) -> list[str]:
+    """Of what this is a package."""
+    contained = in_marketplace(attributes.get("package_contains_sku", ()), marketplace.marketplace_id)
+    return [one["sku"] for one in contained if isinstance(one.get("sku"), str)]
+
+
+def _relationships(attributes: Attributes, marketplace: Marketplace) -> list[dict[str, Any]]:
+    """The listing's own side only: a parent does not know its children here."""
+    relationships: list[dict[str, Any]] = []
+    if parents := parent_skus(attributes, marketplace):
+        relationships.append({"type": "VARIATION", "parentSkus": parents})
+    if contained := contained_skus(attributes, marketplace):
+        relationships.append({"type": "PACKAGE_HIERARCHY", "childSkus": contained})
+    return relationships
 
 
 def _requested_attributes(attributes: Attributes, listed: list[Marketplace]) -> Attributes:

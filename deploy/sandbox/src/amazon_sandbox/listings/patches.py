@@ -6,6 +6,7 @@ from typing import Any, Literal
 import msgspec
 
 from amazon_sandbox.listings.attributes import Attributes, Instance, is_regional, selector_key
+from amazon_sandbox.wire import decode
 
 # FACTS 5.4.3: documented for these only.
 MERGEABLE = {"fulfillment_availability", "purchasable_offer"}
@@ -25,6 +26,23 @@ class Patch(msgspec.Struct, frozen=True):
         """The top-level attribute of the path; None when the path goes deeper or is none (FACTS 5.4.1)."""
         match = _PATH.fullmatch(self.path)
         return match[1] if match else None
+
+
+def named_attributes(body: bytes) -> set[str]:
+    """The attributes a PUT or PATCH body is about, whatever else is wrong with it."""
+    try:
+        document = decode(body)
+    except ValueError:
+        return set()
+    if not isinstance(document, dict):
+        return set()
+    attributes, changes = document.get("attributes"), document.get("patches")
+    named = set(attributes) if isinstance(attributes, dict) else set()
+    for change in changes if isinstance(changes, list) else ():
+        path = change.get("path") if isinstance(change, dict) else None
+        if isinstance(path, str):
+            named.add(path.removeprefix("/attributes/"))
+    return named
 
 
 def with_marketplace(name: str, instances: list[Instance], marketplace_id: str) -> list[Instance]:

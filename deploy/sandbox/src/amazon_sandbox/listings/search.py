@@ -7,8 +7,10 @@ from typing import Any
 from amazon_sandbox import page_tokens
 from amazon_sandbox.calls import Call
 from amazon_sandbox.clock import parse_iso
+from amazon_sandbox.listings.attributes import Attributes
 from amazon_sandbox.listings.catalogue import Listing, Snapshot
-from amazon_sandbox.listings.documents import DATA_SETS, asin_of, issues_in_sight, item, statuses
+from amazon_sandbox.listings.documents import DATA_SETS, asin_of, contained_skus, item, parent_skus
+from amazon_sandbox.listings.issues import issues_in_sight, statuses
 from amazon_sandbox.listings.operations import own_listings_only
 from amazon_sandbox.marketplaces import Marketplace
 from amazon_sandbox.wire import Answer, invalid_input, json_answer
@@ -99,8 +101,6 @@ def _candidates(call: Call) -> list[Listing]:
     if len(identifiers) > _MOST_IDENTIFIERS:
         raise invalid_input(f"identifiers takes at most {_MOST_IDENTIFIERS}.")
     call.many("identifiersType", _IDENTIFIER_TYPES)
-    if parents:
-        return []  # nothing here is a variation or a package of another SKU
     if kind == "SKU":
         found = (catalogue.find(sku) for sku in dict.fromkeys(identifiers))
         return [listing for listing in found if listing is not None]
@@ -113,6 +113,10 @@ def _tests(call: Call, marketplaces: list[Marketplace]) -> list[Callable[[Found]
         after, before = _moment(call, f"{name}After"), _moment(call, f"{name}Before")
         if after is not None or before is not None:
             tests.append(_window(moment_of, after, before))
+    for name, related in (("variationParentSku", parent_skus), ("packageHierarchySku", contained_skus)):
+        sku = call.one(name)
+        if sku is not None:
+            tests.append(_related(related, sku, marketplaces))
     kind = call.one("identifiersType")
     if kind is not None and kind != "SKU":
         wanted = set(call.many("identifiers"))
@@ -165,6 +169,18 @@ def _window(moment_of: Callable[[Found], int], after: int | None, before: int | 
     return inside
 
 
+def _related(
+    related: Callable[[Attributes, Marketplace], list[str]], sku: str, marketplaces: list[Marketplace]
+) -> Callable[[Found], bool]:
+    """Listings that stand in this relation to `sku`."""
+
+    def test(found: Found) -> bool:
+        attributes = found[1].attributes()
+        return any(sku in related(attributes, marketplace) for marketplace in marketplaces)
+
+    return test
+
+
 def _identifiers(state: Snapshot, kind: str, marketplaces: list[Marketplace]) -> set[str]:
     attributes = state.attributes()
     if kind == "ASIN":
@@ -178,10 +194,10 @@ def _identifiers(state: Snapshot, kind: str, marketplaces: list[Marketplace]) ->
 
 def _status_fits(state: Snapshot, marketplaces: list[Marketplace], wanted: set[str], unwanted: set[str]) -> bool:
     attributes = state.attributes()
-    present = {status for marketplace in marketplaces for status in statuses(attributes, marketplace)}
+    present = {status for marketplace in marketplaces for status in statuses(attributes, marketplace, state)}
     return (not wanted or not wanted.isdisjoint(present)) and unwanted.isdisjoint(present)
 
 
 def _issues(state: Snapshot, marketplaces: list[Marketplace]) -> list[dict[str, Any]]:
     attributes = state.attributes()
-    return [found for marketplace in marketplaces for found in issues_in_sight(attributes, marketplace)]
+    return [found for marketplace in marketplaces for found in issues_in_sight(attributes, marketplace, state)]

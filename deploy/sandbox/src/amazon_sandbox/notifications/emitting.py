@@ -130,6 +130,9 @@ def _put(world: "World", queue_arn: str, body: str, delay_ms: int, *, overtaken:
         return "FIFO queue"
     if not queue.lets_amazon_send():
         return "policy"
+    key = queue.attributes.get("KmsMasterKeyId")
+    if key is not None and key not in world.notifications.key_grants:
+        return "KMS key"
     message = world.queues.send(queue, body, world.clock.now_ms(), delay_ms)
     message.overtaken_by_next = overtaken
     return None

@@ -59,6 +59,7 @@ class Registry:
         self.subscriptions: dict[str, Subscription] = {}
         self.rules: list[EventRule] = []
         self.faults: list[DeliveryFault] = []
+        self.key_grants: set[str] = set()  # KMS keys that Amazon may use (FACTS 9.2)
         self.sent: dict[str, int] = {}  # by "type outcome", for the books
 
     def subscribed(self, region: RegionCode, selling_partner_id: str, notification_type: str) -> list[Subscription]:

@@ -8,19 +8,50 @@ from typing import Any
 
 import msgspec
 
+from amazon_sandbox.clock import DAY_MS
+
 PENDING = "PENDING"
 UNSHIPPED = "UNSHIPPED"
 PARTIALLY_SHIPPED = "PARTIALLY_SHIPPED"
 SHIPPED = "SHIPPED"
 CANCELLED = "CANCELLED"
-STATUSES = ("PENDING_AVAILABILITY", PENDING, UNSHIPPED, PARTIALLY_SHIPPED, SHIPPED, CANCELLED, "UNFULFILLABLE")
+UNFULFILLABLE = "UNFULFILLABLE"
+STATUSES = ("PENDING_AVAILABILITY", PENDING, UNSHIPPED, PARTIALLY_SHIPPED, SHIPPED, CANCELLED, UNFULFILLABLE)
+
+# Some of the programs an order can belong to (FACTS 8.2.7).
+SHIP_PLUS = "FBM_SHIP_PLUS"
+IN_STORE_PICK_UP = "IN_STORE_PICK_UP"
 
 MERCHANT = "MERCHANT"
 AMAZON = "AMAZON"
 
 
+class Cancellation(msgspec.Struct, frozen=True):
+    """The buyer's wish, or the fact (FACTS 8.2.9)."""
+
+    by: str
+    reason: str
+    executed: bool
+
+
+class Charges(msgspec.Struct, frozen=True, gc=False):
+    """What an order item costs besides its price, for all its units together (FACTS 8.2.6)."""
+
+    shipping: Decimal = Decimal(0)
+    gift_wrap: Decimal = Decimal(0)
+    tax: Decimal = Decimal(0)
+    discount: Decimal = Decimal(0)
+
+    @property
+    def total(self) -> Decimal:
+        return self.shipping + self.gift_wrap + self.tax - self.discount
+
+
 class Line(msgspec.Struct, frozen=True, gc=False):
-    """One order item; `unit_price` is for one unit, in the marketplace's currency (FACTS 8.2.6)."""
+    """One order item; `unit_price` is for one unit, in the marketplace's currency (FACTS 8.2.6).
+
+    `quantity` is what is still ordered: units the merchant cancelled are taken off, `cancellation` says why.
+    """
 
     order_item_id: str
     sku: str
@@ -28,6 +59,15 @@ class Line(msgspec.Struct, frozen=True, gc=False):
     title: str
     quantity: int
     unit_price: Decimal
+    cancellation: Cancellation | None = None
+    charges: Charges | None = None
+    programs: tuple[str, ...] = ()
+    customized_url: str | None = None
+
+    @property
+    def total(self) -> Decimal:
+        items = self.unit_price * self.quantity
+        return items if self.charges is None else items + self.charges.total
 
 
 class Package(msgspec.Struct, frozen=True):
@@ -40,14 +80,7 @@ class Package(msgspec.Struct, frozen=True):
     ship_ms: int
     created_ms: int
     quantities: dict[str, int]
-
-
-class Cancellation(msgspec.Struct, frozen=True):
-    """The buyer's wish, or the fact (FACTS 8.2.9)."""
-
-    by: str
-    reason: str
-    executed: bool
+    status: str = "SHIPPED"
 
 
 class Regulation(msgspec.Struct, frozen=True):
@@ -76,13 +109,23 @@ class Order(msgspec.Struct, eq=False):
     lines: tuple[Line, ...]
     address: dict[str, str] | None = None
     gift_message: str | None = None
+    programs: tuple[str, ...] = ()
+    merchant_order_id: str | None = None  # the seller's own, by acknowledgement
     cancellation: Cancellation | None = None
     accepted: dict[str, Package] = {}
     packages: dict[str, Package] = {}
     confirmations: int = 0
-    in_store_pickup: bool = False
+    replaces: str | None = None  # the order id this one replaces, at no charge
+    buyer_company_name: str | None = None
+    purchase_order_number: str | None = None
+    gift_wrap_level: str | None = None
+    searchable_ms: int = 0  # searchOrders leaves the order out until then (PAINS 8)
     regulation: Regulation | None = None
     rendered: tuple[int, int, bytes] | None = None  # the last document: what it includes, until when it holds, itself
+
+    @property
+    def in_store_pickup(self) -> bool:
+        return IN_STORE_PICK_UP in self.programs
 
     @property
     def is_pending(self) -> bool:
@@ -93,16 +136,34 @@ def shipped_quantity(packages: Iterable[Package], order_item_id: str) -> int:
     return sum(package.quantities.get(order_item_id, 0) for package in packages)
 
 
+OLDEST_SERVED_MS = 730 * DAY_MS  # FACTS 8.1.3: two years...
+_SINCE_2016 = {"A1VC38T7YXB528", "A39IBJ37TRP1C6", "A19VAU5U5O7RUS"}  # ... and in JP, AU and SG since 2016
+_START_OF_2016_MS = 1_451_606_400_000
+
+
+def is_served(order: Order, now_ms: int) -> bool:
+    """Whether Amazon still shows an order of this age."""
+    oldest_ms = _START_OF_2016_MS if order.marketplace_id in _SINCE_2016 else now_ms - OLDEST_SERVED_MS
+    return order.created_ms >= oldest_ms
+
+
+def is_complete(lines: Iterable[Line], packages: Iterable[Package]) -> bool:
+    """Whether these packages hold everything that is still ordered."""
+    shipped = list(packages)
+    return all(shipped_quantity(shipped, line.order_item_id) >= line.quantity for line in lines)
+
+
 class _Index:
     """Orders sorted by one of their times. A moved order is entered anew, its old entry is skipped and later swept."""
 
-    def __init__(self, moment_of: Callable[[Order], int]) -> None:
-        self._moment_of = moment_of
+    def __init__(self, moment: str) -> None:
+        self._moment = moment  # the name of the order's field
         self._entries: list[tuple[int, int, Order]] = []
         self._moved = 0
 
     def add(self, orders: Iterable[Order]) -> None:
-        entries = sorted((self._moment_of(order), order.number, order) for order in orders)
+        moment_of = attrgetter(self._moment)
+        entries = sorted((moment_of(order), order.number, order) for order in orders)
         if not self._entries or (entries and entries[0] > self._entries[-1]):
             self._entries.extend(entries)
         else:
@@ -110,11 +171,17 @@ class _Index:
                 insort(self._entries, entry)
 
     def move(self, order: Order) -> None:
-        insort(self._entries, (self._moment_of(order), order.number, order))
+        moment_of = attrgetter(self._moment)
+        insort(self._entries, (moment_of(order), order.number, order))
         self._moved += 1
         if self._moved > len(self._entries) // 2:
-            self._entries = [entry for entry in self._entries if entry[0] == self._moment_of(entry[2])]
+            self._entries = [entry for entry in self._entries if entry[0] == moment_of(entry[2])]
             self._moved = 0
+
+    @property
+    def first_ms(self) -> int:
+        """The time of its first entry, or of no order there can be."""
+        return self._entries[0][0] if self._entries else 1 << 62
 
     def page(
         self, start: tuple[int, int], end_ms: int, limit: int, wanted: Callable[[Order], bool] | None
@@ -123,7 +190,7 @@ class _Index:
 
         With them comes where the next page starts, or None. `wanted` leaves orders out; None wants all.
         """
-        moment_of = self._moment_of
+        moment_of = attrgetter(self._moment)
         found: list[Order] = []
         for position in range(bisect_left(self._entries, start), len(self._entries)):
             moment_ms, number, order = self._entries[position]
@@ -139,13 +206,20 @@ class _Index:
 class OrderBook:
     def __init__(self) -> None:
         self.orders: dict[str, Order] = {}
-        self.by_created = _Index(attrgetter("created_ms"))
-        self.by_updated = _Index(attrgetter("updated_ms"))
+        self.by_created = _Index("created_ms")
+        self.by_updated = _Index("updated_ms")
+        self.all_searchable_ms = 0  # from when on none is hidden from searchOrders
 
     def add(self, orders: list[Order]) -> None:
         self.orders.update((order.order_id, order) for order in orders)
+        self.all_searchable_ms = max([self.all_searchable_ms, *(order.searchable_ms for order in orders)])
         self.by_created.add(orders)
         self.by_updated.add(orders)
+
+    def hide(self, order: Order, until_ms: int) -> None:
+        """From searchOrders only: nothing of the order changes."""
+        order.searchable_ms = until_ms
+        self.all_searchable_ms = max(self.all_searchable_ms, until_ms)
 
     def change(self, order: Order, now_ms: int, **fields: Any) -> None:
         """Sets `fields`, and the time of the last update with them."""
@@ -161,5 +235,5 @@ class OrderBook:
         if order.status == CANCELLED:
             return
         packages = {**order.packages, package.reference_id: package}
-        complete = all(shipped_quantity(packages.values(), line.order_item_id) >= line.quantity for line in order.lines)
-        self.change(order, now_ms, packages=packages, status=SHIPPED if complete else PARTIALLY_SHIPPED)
+        status = SHIPPED if is_complete(order.lines, packages.values()) else PARTIALLY_SHIPPED
+        self.change(order, now_ms, packages=packages, status=status)

@@ -44,6 +44,7 @@ _RECIPIENT_SEEN = 1 << (len(DATASETS) + 1)  # name, address lines, postal code, 
 _EMAIL_SEEN = 1 << (len(DATASETS) + 2)
 _MERCHANT_BUYER_SEEN = 1 << (len(DATASETS) + 3)  # the buyer's name, by who fulfils the order
 _AMAZON_BUYER_SEEN = 1 << (len(DATASETS) + 4)
+ALL_SEEN = _RECIPIENT_SEEN | _EMAIL_SEEN | _MERCHANT_BUYER_SEEN | _AMAZON_BUYER_SEEN
 _EMAIL_STATUSES = (UNSHIPPED, PARTIALLY_SHIPPED, SHIPPED)  # FACTS 4.3
 _FOREVER_MS = 1 << 62
 
@@ -125,15 +126,29 @@ def _document(order: Order, included: int) -> dict[str, Any]:
         },
         "orderItems": [_item(order, line, marketplace, included, settled) for line in order.lines],
     }
+    if order.programs:
+        document["programs"] = order.programs
+    if order.merchant_order_id is not None:
+        document["orderAliases"] = [{"aliasId": order.merchant_order_id, "aliasType": "SELLER_ORDER_ID"}]
+    if order.replaces is not None:
+        document["associatedOrders"] = [{"orderId": order.replaces, "associationType": "REPLACEMENT_ORIGINAL_ID"}]
     if included & _BIT["BUYER"] and settled:
         document["buyer"] = buyer_of(order, included)
     if included & _BIT["RECIPIENT"] and settled:
         document["recipient"] = {"deliveryAddress": address_of(order, included)}
     if included & _BIT["PROCEEDS"] and settled:
-        total = sum((line.unit_price * line.quantity for line in order.lines), Decimal(0))
+        items = sum((line.unit_price * line.quantity for line in order.lines), Decimal(0))
+        charged = [line.charges for line in order.lines if line.charges is not None]
         document["proceeds"] = {
-            "grandTotal": _money(total, marketplace),
-            "breakdowns": [{"type": "ITEM", "subtotal": _money(total, marketplace)}],
+            "grandTotal": _money(sum((line.total for line in order.lines), Decimal(0)), marketplace),
+            "breakdowns": [
+                {"type": "ITEM", "subtotal": _money(items, marketplace)},
+                *(
+                    {"type": kind, "subtotal": _money(total, marketplace)}
+                    for kind, field in _CHARGES
+                    if (total := sum((getattr(one, field) for one in charged), Decimal(0)))
+                ),
+            ],
         }
     if included & _BIT["FULFILLMENT"]:
         document["fulfillment"] = _fulfillment(order)
@@ -149,32 +164,63 @@ def _item(order: Order, line: Line, marketplace: Marketplace, included: int, set
         "sellerSku": line.sku,
         "condition": {"conditionType": "NEW", "conditionSubtype": "NEW"},
     }
+    if line.customized_url is not None and settled:
+        product["customization"] = {"customizedUrl": line.customized_url}
     item: dict[str, Any] = {
         "orderItemId": line.order_item_id,
         "quantityOrdered": 0 if order.status == CANCELLED else line.quantity,
         "product": product,
     }
+    if line.programs:
+        item["programs"] = line.programs
     if included & _BIT["PROCEEDS"] and settled:
         product["price"] = {"unitPrice": _money(line.unit_price, marketplace)}
-        subtotal = _money(line.unit_price * line.quantity, marketplace)
-        item["proceeds"] = {"proceedsTotal": subtotal, "breakdowns": [{"type": "ITEM", "subtotal": subtotal}]}
+        if "AMAZON_BUSINESS" in order.programs:
+            product["price"]["priceDesignation"] = "BUSINESS_PRICE"
+        item["proceeds"] = {
+            "proceedsTotal": _money(line.total, marketplace),
+            "breakdowns": [
+                {"type": "ITEM", "subtotal": _money(line.unit_price * line.quantity, marketplace)},
+                *_charges(line, marketplace),
+            ],
+        }
+    if included & _BIT["PROMOTION"] and settled and line.charges is not None and line.charges.discount:
+        item["promotion"] = {"breakdowns": [{"promotionId": f"PROMO-{line.order_item_id}"}]}
     if included & _BIT["FULFILLMENT"]:
         shipped = shipped_quantity(order.packages.values(), line.order_item_id)
         fulfillment: dict[str, Any] = {
             "quantityFulfilled": shipped,
             "quantityUnfulfilled": item["quantityOrdered"] - shipped,
         }
-        if order.gift_message is not None and settled and included & _RECIPIENT_SEEN:
-            fulfillment["packing"] = {"giftOption": {"giftMessage": order.gift_message}}
+        gift = {"giftMessage": order.gift_message, "giftWrapLevel": order.gift_wrap_level}
+        if settled and included & _RECIPIENT_SEEN and any(gift.values()):
+            given = {name: value for name, value in gift.items() if value is not None}
+            fulfillment["packing"] = {"giftOption": given}
         item["fulfillment"] = fulfillment
-    if included & _BIT["CANCELLATION"] and order.cancellation is not None:
-        cancellation = order.cancellation
+    cancellation = line.cancellation or order.cancellation
+    if included & _BIT["CANCELLATION"] and cancellation is not None:
         item["cancellation"] = (
             {"cancellationExecution": {"cancelledBy": cancellation.by, "cancelReason": cancellation.reason}}
             if cancellation.executed
             else {"cancellationRequest": {"requester": cancellation.by, "cancelReason": cancellation.reason}}
         )
     return item
+
+
+_CHARGES = (("SHIPPING", "shipping"), ("GIFT_WRAP", "gift_wrap"), ("TAX", "tax"), ("DISCOUNT", "discount"))
+
+
+def _charges(line: Line, marketplace: Marketplace) -> list[dict[str, Any]]:
+    """What comes on top; tax and discount say what they are of (FACTS 8.2.6)."""
+    breakdowns = []
+    for kind, field in _CHARGES:
+        value: Decimal = getattr(line.charges, field) if line.charges is not None else Decimal(0)
+        if value:
+            breakdown: dict[str, Any] = {"type": kind, "subtotal": _money(value, marketplace)}
+            if kind in ("TAX", "DISCOUNT"):
+                breakdown["detailedBreakdowns"] = [{"subtype": "ITEM", "value": breakdown["subtotal"]}]
+            breakdowns.append(breakdown)
+    return breakdowns
 
 
 def buyer_of(order: Order, seen: int) -> dict[str, str]:
@@ -185,7 +231,11 @@ def buyer_of(order: Order, seen: int) -> dict[str, str]:
         buyer["buyerName"] = buyer_name(order.number)
     if seen & _EMAIL_SEEN and by_merchant and order.status in _EMAIL_STATUSES:
         buyer["buyerEmail"] = buyer_email(order.number)
-    return buyer
+    business = {
+        "buyerCompanyName": order.buyer_company_name,
+        "buyerPurchaseOrderNumber": order.purchase_order_number,
+    }
+    return buyer | {name: value for name, value in business.items() if value is not None}
 
 
 def address_of(order: Order, seen: int) -> dict[str, str]:
@@ -221,7 +271,7 @@ def _package(package: Package) -> dict[str, Any]:
     document: dict[str, Any] = {
         "packageReferenceId": package.reference_id,
         "createdTime": iso(package.created_ms),
-        "packageStatus": {"status": "SHIPPED"},
+        "packageStatus": {"status": package.status},
         "carrier": package.carrier,
         "shipTime": iso(package.ship_ms),
         "trackingNumber": package.tracking_number,

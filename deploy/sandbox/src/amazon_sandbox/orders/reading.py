@@ -6,7 +6,7 @@ from typing import NamedTuple
 from amazon_sandbox import page_tokens
 from amazon_sandbox.calls import Call
 from amazon_sandbox.clock import DAY_MS, SECOND_MS, iso, parse_iso
-from amazon_sandbox.orders.book import AMAZON, MERCHANT, STATUSES, Order
+from amazon_sandbox.orders.book import AMAZON, MERCHANT, OLDEST_SERVED_MS, STATUSES, Order, is_served
 from amazon_sandbox.orders.documents import DATASETS, included_mask, render, roles_mask
 from amazon_sandbox.wire import Answer, SpApiError, encode, invalid_input
 
@@ -36,7 +36,7 @@ def get_order(call: Call) -> Answer:
     """`{"order": ...}`. Unlike search it does not lag (PAINS 8)."""
     order = call.seller.orders.orders.get(call.arguments[0])
     included = included_mask(call.many("includedData", DATASETS)) | roles_mask(call.roles)
-    if order is None:
+    if order is None or not is_served(order, call.world.clock.now_ms()):
         raise SpApiError(404, "NotFound", "The order was not found.", call.arguments[0])
     return Answer(200, b'{"order":' + render(order, included, call.world.clock.now_ms()) + b"}")
 
@@ -47,7 +47,7 @@ def search_orders(call: Call) -> Answer:
     kind, after_ms, before_ms = _window(call, now_ms)
     limit = call.whole_number("maxResultsPerPage", _MOST_A_PAGE, 1, _MOST_A_PAGE)
     included = included_mask(call.many("includedData", DATASETS)) | roles_mask(call.roles)
-    wanted = _wanted(call)
+    wanted = _wanted(call, now_ms)
     filters = page_tokens.fingerprint([sorted(call.many(name)) for name in _FILTERS])
     page = _page(call.one("paginationToken"), filters, now_ms)
     if page is None:
@@ -81,19 +81,26 @@ def _window(call: Call, now_ms: int) -> tuple[str, int, int | None]:
     return kind, after_ms, before_ms
 
 
-def _wanted(call: Call) -> Callable[[Order], bool] | None:
-    """The test of the filters; None when there are none."""
+def _wanted(call: Call, now_ms: int) -> Callable[[Order], bool] | None:
+    """The test of the filters, of age and of what is hidden; None when all orders pass."""
     statuses = set(call.many("fulfillmentStatuses", STATUSES)) or set(STATUSES)
     fulfilled_by = set(call.many("fulfilledBy", (MERCHANT, AMAZON))) or {MERCHANT, AMAZON}
     marketplace_ids = set(call.many("marketplaceIds"))
     if len(marketplace_ids) > _MOST_MARKETPLACES:
         raise invalid_input(f"marketplaceIds takes at most {_MOST_MARKETPLACES}.")
+    book = call.seller.orders
+    tests: list[Callable[[Order], bool]] = []
+    if book.by_created.first_ms < now_ms - OLDEST_SERVED_MS:
+        tests.append(lambda order: is_served(order, now_ms))
+    if now_ms < book.all_searchable_ms:
+        tests.append(lambda order: order.searchable_ms <= now_ms)
     if not marketplace_ids and len(statuses) == len(STATUSES) and len(fulfilled_by) == 2:
-        return None
+        return (lambda order: all(test(order) for test in tests)) if tests else None
     return lambda order: (
         order.status in statuses
         and order.fulfilled_by in fulfilled_by
         and (not marketplace_ids or order.marketplace_id in marketplace_ids)
+        and all(test(order) for test in tests)
     )
 
 

@@ -1,14 +1,25 @@
 """Orders v0 confirmShipment: what Amazon refuses, and what becomes of what it takes (FACTS 8.4)."""
 
-from typing import Annotated, Any
+from functools import partial
+from typing import Annotated, Any, NamedTuple
 
 import msgspec
 
 from amazon_sandbox.calls import Call
 from amazon_sandbox.clock import parse_iso
-from amazon_sandbox.orders.book import AMAZON, CANCELLED, Order, Package, shipped_quantity
+from amazon_sandbox.notifications.order_changes import tell_status
+from amazon_sandbox.orders.book import (
+    AMAZON,
+    CANCELLED,
+    SHIP_PLUS,
+    UNFULFILLABLE,
+    Order,
+    Package,
+    shipped_quantity,
+)
 from amazon_sandbox.orders.carriers import CARRIER_CODES, OTHER
 from amazon_sandbox.wire import Answer, SpApiError, invalid_input
+from amazon_sandbox.world import Seller, World
 
 _Name = Annotated[str, msgspec.Meta(min_length=1, max_length=50)]
 
@@ -38,6 +49,18 @@ class ConfirmShipmentRequest(msgspec.Struct, rename="camel"):
     cod_collection_method: str | None = None
 
 
+class PackageShows(NamedTuple):
+    """A confirmed package on its way to be seen."""
+
+    seller: Seller
+    order: Order
+    package: Package
+
+    def take_place(self, world: World) -> None:
+        self.seller.orders.show_package(self.order, self.package, world.clock.now_ms())
+        tell_status(world, self.seller, self.order)
+
+
 def confirm_shipment(call: Call) -> Answer:
     """204 without a body; the package shows later (FACTS 8.4.7)."""
     document = call.document()
@@ -46,20 +69,30 @@ def confirm_shipment(call: Call) -> Answer:
         request = msgspec.convert(document, ConfirmShipmentRequest)
     except msgspec.ValidationError as error:
         raise invalid_input("Request has missing or has fields with invalid type", str(error)) from error
-    order = call.seller.orders.orders.get(call.arguments[0])
+    world, seller = call.world, call.seller
+    order = seller.orders.orders.get(call.arguments[0])
     if order is None:
         raise SpApiError(404, "NotFound", "The order was not found.", call.arguments[0])
-    _refuse_order_that_cannot_ship(order, request.marketplace_id)
-    package = _package(request.package_detail, call.world.clock.now_ms())
+    now_ms = world.clock.now_ms()
+    package = package_to_take(world, order, request.marketplace_id, request.package_detail, now_ms)
+    return Answer(204, effect=partial(take_package, world, seller, order, package))
+
+
+def package_to_take(world: World, order: Order, marketplace_id: str, detail: PackageDetail, now_ms: int) -> Package:
+    """The package Amazon would take, by whatever door it comes. Raises SpApiError 400."""
+    _refuse_order_that_cannot_ship(order, marketplace_id)
+    package = _package(detail, now_ms)
+    if world.settings.check_ship_dates and not order.created_ms <= package.ship_ms <= now_ms:
+        raise invalid_input("shipDate must not be in the future and not before the order.")  # FACTS 8.4.5
     _refuse_wrong_quantities(order, package)
-    world, book = call.world, call.seller.orders
+    return package
 
-    def effect() -> None:
-        order.accepted = {**order.accepted, package.reference_id: package}
-        order.confirmations += 1
-        world.after(world.settings.shipment_delay_s, lambda: book.show_package(order, package, world.clock.now_ms()))
 
-    return Answer(204, effect=effect)
+def take_package(world: World, seller: Seller, order: Order, package: Package) -> None:
+    """The package shows after the shipment delay."""
+    order.accepted = {**order.accepted, package.reference_id: package}
+    order.confirmations += 1
+    world.after(world.settings.shipment_delay_s, PackageShows(seller, order, package))
 
 
 def _refuse_unquoted_reference(document: dict[str, Any]) -> None:
@@ -77,10 +110,12 @@ def _refuse_order_that_cannot_ship(order: Order, marketplace_id: str) -> None:
         raise invalid_input("The order was not placed in this marketplace.", marketplace_id)
     if order.fulfilled_by == AMAZON:
         raise invalid_input("The order is fulfilled by Amazon; its shipment cannot be confirmed.")
+    if SHIP_PLUS in order.programs:
+        raise invalid_input("The shipment of a Ship+ order cannot be confirmed.")  # FACTS 8.4.4
     if order.is_pending:
         raise invalid_input("The order is pending; it must not be shipped.")
-    if order.status == CANCELLED:
-        raise invalid_input("The order is cancelled.")
+    if order.status in (CANCELLED, UNFULFILLABLE):
+        raise invalid_input(f"The order is {order.status.lower()}.")
 
 
 def _package(detail: PackageDetail, now_ms: int) -> Package:

@@ -6,8 +6,8 @@ from typing import Any
 from amazon_sandbox.clock import HOUR_MS, iso
 from amazon_sandbox.listings.attributes import amount
 from amazon_sandbox.marketplaces import MARKETPLACES, Marketplace
-from amazon_sandbox.orders.book import CANCELLED, STATUSES, Line, Order, shipped_quantity
-from amazon_sandbox.orders.documents import SERVICE_LEVELS, address_of, buyer_of, is_phone_suppressed
+from amazon_sandbox.orders.book import CANCELLED, STATUSES, Charges, Line, Order, shipped_quantity
+from amazon_sandbox.orders.documents import ALL_SEEN, SERVICE_LEVELS, address_of, buyer_of, is_phone_suppressed
 
 # Unshipped is UNSHIPPED, but Canceled has one L less (FACTS 8.3).
 V0_STATUS = {status: status.title().replace("_", "") for status in STATUSES} | {CANCELLED: "Canceled"}
@@ -37,7 +37,7 @@ def order_document(order: Order, *, with_buyer: bool, with_address: bool, seen: 
     shipped = sum(shipped_quantity(order.packages.values(), line.order_item_id) for line in order.lines)
     document: dict[str, Any] = {
         "AmazonOrderId": order.order_id,
-        "SellerOrderId": order.order_id,
+        "SellerOrderId": order.merchant_order_id or order.order_id,
         "PurchaseDate": iso(created_ms),
         "LastUpdateDate": iso(order.updated_ms),
         "OrderStatus": V0_STATUS[order.status],
@@ -51,24 +51,21 @@ def order_document(order: Order, *, with_buyer: bool, with_address: bool, seen: 
         "OrderType": "StandardOrder",
         "EarliestShipDate": iso(created_ms),
         "LatestShipDate": iso(created_ms + promise.ship_by * HOUR_MS),
-        "IsBusinessOrder": False,
-        "IsPrime": False,
-        "IsPremiumOrder": False,
-        "IsReplacementOrder": False,
+        "IsBusinessOrder": "AMAZON_BUSINESS" in order.programs,
+        "IsPrime": "PRIME" in order.programs,
+        "IsPremiumOrder": "PREMIUM" in order.programs,
+        "IsReplacementOrder": order.replaces is not None,
         "IsISPU": order.in_store_pickup,
         "HasRegulatedItems": order.regulation is not None,
     }
     if order.is_pending or order.status == CANCELLED:  # no price, tax or address (FACTS 8.3)
         return document
-    total = sum((line.unit_price * line.quantity for line in order.lines), Decimal(0))
+    total = sum((line.total for line in order.lines), Decimal(0))
     document["OrderTotal"] = _money(total, marketplace)
     document["PaymentMethod"] = "Other"
     document["EarliestDeliveryDate"] = iso(created_ms + promise.deliver_from * HOUR_MS)
     document["LatestDeliveryDate"] = iso(created_ms + promise.deliver_by * HOUR_MS)
-    address = shipping_address(order, seen, now_ms)
-    document["ShippingAddress"] = (
-        address if with_address else {name: address[name] for name in _OPEN_FIELDS if name in address}
-    )
+    document["ShippingAddress"] = shipping_address(order, seen, now_ms) if with_address else open_address(order)
     if with_buyer:
         document["BuyerInfo"] = buyer_info(order, seen)
     return document
@@ -99,7 +96,11 @@ def item_document(order: Order, line: Line, *, with_buyer: bool) -> dict[str, An
         }
     if not order.is_pending and not cancelled:
         document["ItemPrice"] = _money(line.unit_price * line.quantity, marketplace)
-        document["ItemTax"] = document["PromotionDiscount"] = _money(Decimal(0), marketplace)
+        charges = line.charges or Charges()
+        document["ItemTax"] = _money(charges.tax, marketplace)
+        document["PromotionDiscount"] = _money(charges.discount, marketplace)
+        if charges.shipping:
+            document["ShippingPrice"] = _money(charges.shipping, marketplace)
         if with_buyer:
             document["BuyerInfo"] = item_buyer_info(order)
     return document
@@ -111,6 +112,14 @@ def buyer_info(order: Order, seen: int) -> dict[str, str]:
 
 def item_buyer_info(order: Order) -> dict[str, str]:
     return {} if order.gift_message is None else {"GiftMessageText": order.gift_message}
+
+
+def open_address(order: Order) -> dict[str, str]:
+    """What names nobody: city, region, postal code and country; nothing while the order is pending (FACTS 4.8)."""
+    if order.is_pending or order.status == CANCELLED:
+        return {}
+    address = shipping_address(order, ALL_SEEN, 0)
+    return {name: address[name] for name in _OPEN_FIELDS if name in address}
 
 
 def shipping_address(order: Order, seen: int, now_ms: int) -> dict[str, str]:

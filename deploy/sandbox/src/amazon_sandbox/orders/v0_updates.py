@@ -5,6 +5,7 @@ from typing import Any
 import msgspec
 
 from amazon_sandbox.calls import Call
+from amazon_sandbox.notifications.order_changes import tell_status
 from amazon_sandbox.orders.book import CANCELLED, SHIPPED, Order
 from amazon_sandbox.wire import Answer, SpApiError, invalid_input
 
@@ -31,14 +32,15 @@ def update_shipment_status(call: Call) -> Answer:
         raise invalid_input("The order was not placed in this marketplace.")
     _refuse_unknown_items(order, document.get("orderItems"))
     if not order.in_store_pickup:
-        raise invalid_input("Unsupported ShipmentStatus passed.")
+        raise invalid_input("Unsupported ShipmentStatus passed")
     if order.is_pending or order.status == CANCELLED:
         raise invalid_input(f"The order is {order.status.lower()}.")
-    world, book = call.world, call.seller.orders
+    world, seller = call.world, call.seller
 
     def effect() -> None:
         if status == "PickedUp":
-            book.change(order, world.clock.now_ms(), status=SHIPPED)
+            seller.orders.change(order, world.clock.now_ms(), status=SHIPPED)
+            tell_status(world, seller, order)
 
     return Answer(204, effect=effect)
 

@@ -4,7 +4,6 @@ Only auth holds refresh tokens (MISSION A8); a token never appears in a repr, lo
 """
 
 import asyncio
-import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from typing import Any, Protocol
@@ -14,7 +13,7 @@ import msgspec
 import stamina
 from pydantic import ValidationError
 
-from common import http
+from common import clock, http
 from common.amazon.errors import AuthUnavailable, ConnectionNotActive, ConnectionRevoked
 from common.contracts.connections import Region
 from common.contracts.http import ACCESS_TOKEN_PATH, AccessTokenAnswer, AccessTokenRequest
@@ -70,22 +69,22 @@ class AuthAccessTokens:
 
     async def get(self, seller: Seller) -> str:
         held = self._held_for(seller)
-        if time.monotonic() < held.expires:
+        if clock.monotonic() < held.expires:
             return held.token
         async with held.lock:
-            if time.monotonic() >= held.expires:
+            if clock.monotonic() >= held.expires:
                 await self._ask(seller, held, refused=None)
             return held.token
 
     async def refused(self, seller: Seller, token: str) -> str:
         held = self._held_for(seller)
         async with held.lock:
-            another_already = held.token != token and time.monotonic() < held.expires
-            settled = time.monotonic() < held.replaced_refused_at + _SETTLED
+            another_already = held.token != token and clock.monotonic() < held.expires
+            settled = clock.monotonic() < held.replaced_refused_at + _SETTLED
             if not (another_already or settled):
                 held.expires = 0.0
                 await self._ask(seller, held, refused=token)
-                held.replaced_refused_at = time.monotonic()
+                held.replaced_refused_at = clock.monotonic()
             return held.token
 
     def _held_for(self, seller: Seller) -> _Held:
@@ -101,7 +100,7 @@ class AuthAccessTokens:
             connection_id=seller.connection_id,
             refused=refused[-8:] if refused else None,
         )
-        asked_at = time.monotonic()
+        asked_at = clock.monotonic()
         async for attempt in stamina.retry_context(on=_Unreachable, attempts=3, wait_max=1.0):
             with attempt:
                 answer = await self._post(question)

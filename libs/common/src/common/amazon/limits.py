@@ -1,18 +1,18 @@
 """Amazon's token buckets, kept in PostgreSQL so that they are exact across replicas and remembered across restarts.
 
 One bucket per (application, seller, region, operation), and one per (application, region, operation) where Amazon
-limits the application as a whole (FACTS 3.1, 3.2). All times are the database's.
+limits the application as a whole (FACTS 3.1, 3.2). All times are the database's, moved as far as `common.clock` is.
 """
 
 import asyncio
 import math
-import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from sqlalchemy import Column, DateTime, Double, Integer, MetaData, Table, Text, TextClause, text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from common import clock
 from common.amazon.access import Seller
 from common.amazon.operations import Operation, Service
 from common.contracts.connections import Region
@@ -51,7 +51,7 @@ insert into amazon_bucket as bucket
     (app_id, region, operation, selling_partner_id, tokens, granted, refilled_at)
 values (:app_id, :region, :operation, :selling_partner_id,
     cast(:burst as double precision) - least(:wanted, floor(cast(:burst as double precision))),
-    least(:wanted, floor(cast(:burst as double precision))), clock_timestamp())
+    least(:wanted, floor(cast(:burst as double precision))), clock_timestamp() + make_interval(secs => :ahead))
 on conflict (app_id, region, operation, selling_partner_id) do update set
     (tokens, granted, refilled_at) = (
         select available - grantable, grantable, moment
@@ -60,12 +60,13 @@ on conflict (app_id, region, operation, selling_partner_id) do update set
                         cast(:burst as double precision),
                         bucket.tokens + greatest(0, extract(epoch from moment - bucket.refilled_at))
                             * coalesce(bucket.learned_rate * :share, :rate)) as available
-                    from (select clock_timestamp() as moment) as clock) as refilled) as taken)
+                    from (select clock_timestamp() + make_interval(secs => :ahead) as moment) as clock
+                ) as refilled) as taken)
 returning granted, tokens, learned_rate
 """)
 
 _EMPTY = text("""
-update amazon_bucket set tokens = least(tokens, 0), refilled_at = clock_timestamp()
+update amazon_bucket set tokens = least(tokens, 0), refilled_at = clock_timestamp() + make_interval(secs => :ahead)
 where app_id = :app_id and region = :region and operation = :operation and selling_partner_id = :selling_partner_id
 """)
 
@@ -173,8 +174,8 @@ class Limits:
         """
         bucket = self._bucket(operation, app_id, seller.region, "" if by_application else seller.selling_partner_id)
         bucket.left = 0
-        bucket.empty_until = time.monotonic() + 1 / bucket.rate
-        await self._execute(_EMPTY, bucket.key())
+        bucket.empty_until = clock.monotonic() + 1 / bucket.rate
+        await self._execute(_EMPTY, {**bucket.key(), "ahead": clock.ahead().total_seconds()})
         return 1 / bucket.rate
 
     def _bucket(self, operation: Operation, app_id: str, region: Region, selling_partner_id: str) -> _Bucket:
@@ -194,7 +195,7 @@ class Limits:
         return _Bucket(app_id, region, operation.name, selling_partner_id, max(1.0, burst * share), rate * share, share)
 
     async def _take(self, bucket: _Bucket, max_wait: float) -> float:
-        now = time.monotonic()
+        now = clock.monotonic()
         if bucket.take_leased(now):
             return 0.0
         # Those who came before are served first: with an empty bucket that is one refill each.
@@ -217,22 +218,22 @@ class Limits:
 
     async def _take_in_turn(self, bucket: _Bucket, *, deadline: float) -> float:
         while True:
-            now = time.monotonic()
+            now = clock.monotonic()
             if bucket.take_leased(now):
                 return 0.0
             if bucket.empty_until <= now and await self._lease(bucket):
                 return 0.0
-            wait = bucket.empty_until - time.monotonic()
-            if time.monotonic() + wait > deadline:
+            wait = bucket.empty_until - clock.monotonic()
+            if clock.monotonic() + wait > deadline:
                 return max(wait, _PAD)
             await asyncio.sleep(wait)
 
     async def _lease(self, bucket: _Bucket) -> bool:
         """Takes tokens for all who wait, and a block more while blocks are used up in time; one of them is spent."""
-        used_up = bucket.left == 0 and time.monotonic() < bucket.lease_ends
+        used_up = bucket.left == 0 and clock.monotonic() < bucket.lease_ends
         bucket.block = min(bucket.block * 2, bucket.largest_block) if used_up else max(1, bucket.block // 2)
         # Counted from before the question: the database grants later, so a lease never outlives its tokens' time.
-        asked_at = time.monotonic()
+        asked_at = clock.monotonic()
         async with self._engine.connect() as connection:
             row = (
                 await connection.execute(
@@ -243,6 +244,7 @@ class Limits:
                         "burst": bucket.capacity,
                         "rate": bucket.default_rate,
                         "share": bucket.share,
+                        "ahead": clock.ahead().total_seconds(),
                     },
                 )
             ).one()
@@ -252,7 +254,7 @@ class Limits:
             bucket.left = row.granted - 1
             return True
         bucket.left = 0
-        bucket.empty_until = time.monotonic() + (1 - row.tokens) / bucket.rate + _PAD
+        bucket.empty_until = clock.monotonic() + (1 - row.tokens) / bucket.rate + _PAD
         return False
 
     async def _execute(self, statement: TextClause, parameters: Mapping[str, object]) -> None:

@@ -1,0 +1,1 @@
+"""Feeds 2021-06-30 (FACTS section 6)."""

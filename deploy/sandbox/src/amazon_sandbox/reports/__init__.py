@@ -1,0 +1,1 @@
+"""Reports 2021-06-30 (FACTS section 7)."""
