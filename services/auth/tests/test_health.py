@@ -63,6 +63,24 @@ async def test_a_year_is_warned_of_once_a_month_before_its_end_and_a_new_consent
     assert (await desk.notified(tenant)).count("reauthorization-due") == 1
 
 
+@pytest.mark.fact("2.3.4")
+@pytest.mark.fault("F14")
+async def test_an_authorisation_that_nobody_renewed_ends_as_a_revoked_connection_and_a_renewal_brings_it_back(
+    desk: Any,
+) -> None:
+    tenant = await desk.tenant()
+    await desk.seller()
+    connection = await desk.connect(tenant)
+    await desk.broker.hand_out(tenant.account_id, UUID(connection["id"]))
+    await desk.amazon.dial("POST", "/sandbox/clock", {"advance_s": 366 * 86_400})
+    path = f"/v1/connections/{connection['id']}"
+    assert (await desk.post(tenant, f"{path}/check")).json()["type"] == "/problems/connection-revoked"
+    page = (await desk.post(tenant, f"{path}/consent")).json()
+    assert (await desk.callback(await desk.visit(page["consent_url"]))).json()["status"] == "active"
+    assert (await desk.post(tenant, f"{path}/check")).status_code == 200
+    assert await desk.notified(tenant) == ["connection-authorized", "connection-revoked", "connection-authorized"]
+
+
 async def test_two_processes_that_warn_at_the_same_time_warn_once(desk: Any, all_at_once: Any) -> None:
     tenant = await desk.tenant()
     for number in range(5):
