@@ -1,10 +1,10 @@
-# `make help` lists what there is. Everything runs from .venv; nothing is installed on the machine.
+# `make help` lists what there is. Everything runs from .venv; on the machine itself only `make browser` installs anything.
 PYTHON ?= python3
 BIN := .venv/bin
 MEMBERS := libs/common services/auth services/listings services/orders services/compliance deploy/sandbox deploy/local
 SERVICES := auth listings orders compliance
 .DEFAULT_GOAL := help
-.PHONY: help install demo dev test test-kafka kafka check format docs rows bench fuzz lock clean
+.PHONY: help install browser demo dev test test-kafka kafka check format docs rows bench fuzz lock clean
 
 help:  ## this list
 	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -25,7 +25,13 @@ demo: .venv/.installed  ## the main job end to end; KEEP=1 leaves it running, JS
 dev: .venv/.installed  ## everything on one machine, until Ctrl-C
 	@$(BIN)/python -m local_stack up
 
-test: .venv/.installed  ## all tests, on real PostgreSQL, a real broker and the local Amazon
+browser:  ## Chromium for the browser tests, where it is missing and may be installed (Debian, root); they skip without
+	@command -v chromium >/dev/null || { test "$$(id -u)" = 0 && command -v apt-get >/dev/null && \
+		echo "installing Chromium (Debian's package)" && apt-get update -qq >/dev/null && \
+		DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends chromium >/dev/null 2>&1; } || \
+		echo "Chromium is not here and could not be installed: the browser tests will skip"
+
+test: .venv/.installed browser  ## all tests, on real PostgreSQL, a real broker and the local Amazon
 	@$(BIN)/pytest -q -n 4
 
 test-kafka: .venv/.installed  ## the wire tests and the journeys on Apache Kafka (Java 17 and Maven)

@@ -1,4 +1,4 @@
-"""P7: our hot GET (authenticated, tenant-checked) beside bare FastAPI + asyncpg and beside FastAPI + SQLModel.
+"""P7: our hot GET (authenticated, tenant-checked) beside bare FastAPI + asyncpg of the same columns, and SQLModel.
 
 Each server runs in its own process on CPU 0, the load on CPU 1: 32 connections, each with one request in flight."""
 
@@ -28,6 +28,7 @@ from common.testing.events import deliver
 from common.testing.identity import Issuer
 from common.testing.plugin import KEY_RING, serve
 from listings_service.app import SERVICE
+from listings_service.selecting import LISTING
 from listings_service.settings import ListingsSettings
 
 CONNECTIONS = 32
@@ -85,14 +86,17 @@ def _row(what: str, value: float, ceiling: float, target: float, *, most: bool =
 
 
 async def _fill(database_url: str) -> None:
-    """One channel with listings in the service's own tables, and the same rows in a bare one."""
+    """The columns that our GET reads, as one bare table."""
     connection = await asyncpg.connect(database_url)
-    await connection.execute(
-        "create table bare (id uuid primary key, account_id uuid, sku text, title text, quantity int)"
-    )
+    columns = LISTING.partition(" where ")[0]
+    await connection.execute(f"create table bare as {columns} limit 0")
+    await connection.execute("alter table bare add primary key (id)")
     await connection.executemany(
-        "insert into bare values ($1, $2, $3, 'a title of some length', 5)",
-        [(uuid4(), _ACCOUNT, f"SKU-{number:04}") for number in range(ROWS)],
+        "insert into bare (id, account_id, connection_id, channel_id, listing_id, sku, title, parent_sku, quantity, "
+        "link, health, intent, paused, read_backs, dirty, created_at, quantity_as_of) values "
+        "($1, $2, $3, $3, $1, $4, 'a title of some length', $4, 5, "
+        "'unlinked', 'not_listed', 'none', false, 0, false, now(), now())",
+        [(uuid4(), _ACCOUNT, _CHANNEL, f"SKU-{number:04}") for number in range(ROWS)],
     )
     await connection.close()
 

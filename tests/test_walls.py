@@ -9,8 +9,16 @@ from common.errors import Problem
 from common.testing.plugin import RunService
 
 SERVICES = ("auth", "listings", "orders", "compliance")
-# Open on purpose: the token exchange, the keys, the browser's way back from Amazon.
-OPEN = {"/v1/token", "/.well-known/jwks.json", "/v1/oauth/callback", "/healthz", "/readyz", "/metrics"}
+# Open on purpose: the token exchange, the keys, the browser's ways from and back to Amazon.
+OPEN = {
+    "/v1/token",
+    "/.well-known/jwks.json",
+    "/v1/oauth/callback",
+    "/v1/oauth/login",
+    "/healthz",
+    "/readyz",
+    "/metrics",
+}
 
 
 def scopes(route: APIRoute) -> list[str]:

@@ -23,7 +23,7 @@ pytestmark = [pytest.mark.journey, pytest.mark.timeout(400)]
 class UnderFire(Story):
     """The demo's story while every service is killed once during the sync and once during the import."""
 
-    patience = 120.0
+    patience = 180.0
     stack: Stack
     killed: list[str]
 

@@ -85,3 +85,33 @@ def test_a_test_session_gets_both_servers_or_the_users_own(monkeypatch: pytest.M
     assert accepts(port)
     servers.stop()
     assert not accepts(port)
+
+
+LOSES_CANCELLATIONS = """
+import asyncio, sys
+from pathlib import Path
+from local_stack.__main__ import foreground
+from local_stack.supervisor import Supervisor
+
+async def work():
+    print("working", flush=True)
+    try:
+        await asyncio.sleep(20)
+    except asyncio.CancelledError:
+        pass
+    print("went on")
+
+with foreground(Path(sys.argv[1]), Supervisor()):
+    asyncio.run(work())
+"""
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_library_that_loses_a_cancellation_does_not_keep_the_stack_alive(number: int, tmp_path: Path) -> None:
+    with subprocess.Popen(
+        [sys.executable, "-c", LOSES_CANCELLATIONS, str(tmp_path)], stdout=subprocess.PIPE, text=True
+    ) as launcher:
+        assert launcher.stdout is not None
+        assert launcher.stdout.readline() == "working\n"
+        launcher.send_signal(number)
+        assert launcher.stdout.read().endswith("stopped\n")

@@ -1,17 +1,26 @@
 """Access tokens for the other services (MISSION A8), and what a grant that no longer holds leads to (A7)."""
 
+import asyncio
 from collections.abc import Awaitable, Callable
+from datetime import timedelta
 from typing import Any
 from uuid import UUID, uuid4
 
 import pytest
+import time_machine
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from auth_service.access_tokens import ConnectionIsRevoked, TokenBroker
 from auth_service.lwa import Lwa, Tokens
 from auth_service.settings import AppIdentity
+from common import clock
 from common.amazon import errors
 from common.amazon.access import AuthAccessTokens, Seller
 from common.contracts.connections import ConnectionAuthorized, ConnectionRevoked
+from common.errors import ConnectionNotActive
+
+US = "ATVPDKIKX0DER"
 
 pytestmark = pytest.mark.row("A8")
 
@@ -44,26 +53,91 @@ async def test_only_a_service_may_ask(desk: Any) -> None:
 
 @pytest.mark.row("A8")
 @pytest.mark.edge(22)
-async def test_two_hundred_requests_over_two_replicas_refresh_once_per_connection_and_never_mix(
+async def test_two_hundred_requests_over_twenty_connections_and_two_replicas_refresh_once_each_and_never_mix(
     desk: Any, replica: Any, all_at_once: Any
 ) -> None:
-    wanted: list[tuple[UUID, UUID, str]] = []
-    for number in range(4):
+    wanted = await _connections(desk, accounts=5, each=4)
+    asked = [wanted[index % len(wanted)] for index in range(200)]
+    answers = await all_at_once(*_asking((desk.broker, replica), asked))
+    assert [answer.selling_partner_id for answer in answers] == [seller for _, _, seller in asked]
+    tokens = {(seller, answer.access_token) for (_, _, seller), answer in zip(asked, answers, strict=True)}
+    assert len(tokens) == len({token for _, token in tokens}) == len(wanted) == 20
+    assert await desk.refreshes() == len(wanted)
+
+
+@pytest.mark.row("A8")
+@pytest.mark.edge(22)
+async def test_whoever_asks_in_whatever_order_gets_the_token_of_its_own_connection(desk: Any, replica: Any) -> None:
+    """A property: any mix of accounts, connections, replicas, ageing and refused tokens crosses no token."""
+    wanted = await _connections(desk, accounts=3, each=2)
+    brokers = (desk.broker, replica)
+    owner: dict[str, str] = {}
+    steps = st.lists(
+        st.tuples(
+            st.sampled_from(range(len(wanted))),
+            st.sampled_from((0, 1)),
+            st.sampled_from(("ask", "ask", "ask", "old", "refused", "foreign")),
+        ),
+        min_size=1,
+        max_size=24,
+    )
+
+    async def one(index: int, replica_number: int, kind: str) -> None:
+        account_id, connection_id, seller = wanted[index]
+        broker = brokers[replica_number]
+        if kind == "old":
+            await desk.sql("update access_token set renew_at = now() where connection_id = $1", connection_id)
+        if kind == "foreign":
+            stranger = wanted[(index + 2) % len(wanted)][0]
+            with pytest.raises(ConnectionNotActive):
+                await broker.hand_out(stranger, connection_id)
+            return
+        held = next((token for token, who in owner.items() if who == seller), None)
+        refused = held[-8:] if held and kind == "refused" else None
+        answer = await broker.hand_out(account_id, connection_id, refused)
+        assert answer.selling_partner_id == seller
+        assert owner.setdefault(answer.access_token, seller) == seller
+
+    async def play(mix: list[tuple[int, int, str]]) -> None:
+        await asyncio.gather(*(one(*step) for step in mix))
+
+    loop = asyncio.get_running_loop()
+
+    @settings(max_examples=25, deadline=None, database=None, suppress_health_check=list(HealthCheck))
+    @given(steps)
+    def whatever_the_mix(mix: list[tuple[int, int, str]]) -> None:
+        asyncio.run_coroutine_threadsafe(play(mix), loop).result(60)
+
+    await asyncio.to_thread(whatever_the_mix)
+    # And Amazon agrees whose each of them is.
+    for token, seller in owner.items():
+        mine = await desk.http.get(
+            f"{desk.amazon.urls['na']}/listings/2021-08-01/items/{seller}",
+            params={"marketplaceIds": US},
+            headers={"x-amz-access-token": token},
+        )
+        assert mine.status_code == 200
+
+
+async def _connections(desk: Any, *, accounts: int, each: int) -> list[tuple[UUID, UUID, str]]:
+    """Account, connection and seller of every one."""
+    made = []
+    for number in range(accounts):
         tenant = await desk.tenant(f"Shop {number}")
-        for letter in "AB":
+        for letter in "ABCDEF"[:each]:
             seller = f"A{number}{letter}SELLER"
             await desk.seller(seller)
             connection = await desk.connect(tenant, seller)
-            wanted.append((tenant.account_id, UUID(connection["id"]), seller))
-    asked = [wanted[index % len(wanted)] for index in range(200)]
-    brokers = (desk.broker, replica)
-    answers = await all_at_once(
-        *(brokers[index // 8 % 2].hand_out(account, connection) for index, (account, connection, _) in enumerate(asked))
-    )
-    assert [answer.selling_partner_id for answer in answers] == [seller for _, _, seller in asked]
-    tokens = {(seller, answer.access_token) for (_, _, seller), answer in zip(asked, answers, strict=True)}
-    assert len(tokens) == len({token for _, token in tokens}) == len(wanted)
-    assert await desk.refreshes() == len(wanted)
+            made.append((tenant.account_id, UUID(connection["id"]), seller))
+    return made
+
+
+def _asking(brokers: tuple[TokenBroker, ...], asked: list[tuple[UUID, UUID, str]]) -> list[Any]:
+    """Each replica is asked for each connection, several times at once."""
+    return [
+        brokers[index // 20 % len(brokers)].hand_out(account, connection)
+        for index, (account, connection, _) in enumerate(asked)
+    ]
 
 
 @pytest.mark.edge(22)
@@ -86,6 +160,22 @@ async def test_a_token_that_grows_old_is_replaced_before_it_expires(desk: Any) -
     second = await desk.broker.hand_out(tenant.account_id, UUID(connection["id"]))
     assert second.access_token != first.access_token
     assert await desk.refreshes() == 2
+
+
+async def test_a_connection_costs_at_most_eleven_sign_ins_in_ten_hours_however_often_it_is_asked(
+    desk: Any, replica: Any, all_at_once: Any
+) -> None:
+    """PERFORMANCE P14, on a clock that is moved ten minutes at a time, Amazon's with it."""
+    wanted = await _connections(desk, accounts=2, each=2)
+    began, hours = clock.now(), 10
+    with time_machine.travel(began, tick=True) as traveller:
+        for _ in range(hours * 6):
+            answers = await all_at_once(*_asking((desk.broker, replica), wanted * 10))
+            assert {answer.selling_partner_id for answer in answers} == {seller for _, _, seller in wanted}
+            assert all(answer.expires_in >= 30 for answer in answers)
+            traveller.shift(timedelta(minutes=10))
+            await desk.amazon.dial("POST", "/sandbox/clock", {"advance_s": 600})
+    assert hours * 0.9 <= await desk.refreshes() / len(wanted) <= hours * 1.1
 
 
 async def test_a_refused_token_is_replaced_once_and_then_kept(desk: Any) -> None:

@@ -6,7 +6,7 @@ from uuid import UUID
 
 import pytest
 
-from auth_service.lifecycle import ANNOUNCED_AS, CALLABLE, TRANSITIONS, enabled_status
+from auth_service.lifecycle import CALLABLE, TOLD_AS, TRANSITIONS, enabling
 from common.contracts.connections import ConnectionAuthorized, ConnectionChanged, ConnectionDisabled
 from common.testing.events import clear_outbox
 
@@ -14,6 +14,7 @@ US, MX, UK = "ATVPDKIKX0DER", "A1AM78C64UM0Y8", "A1F83G8C2ARO7P"
 
 
 @pytest.mark.row("A1")
+@pytest.mark.row("A5")
 async def test_a_new_connection_is_pending_and_names_the_consent_page(desk: Any) -> None:
     tenant = await desk.tenant()
     created = await desk.create(tenant)
@@ -26,7 +27,10 @@ async def test_a_new_connection_is_pending_and_names_the_consent_page(desk: Any)
     assert len(query["state"]) == 43
     assert "version" not in query
     stored = (await desk.http.get(f"/v1/connections/{created['id']}", headers=tenant.headers)).json()
-    assert created | {"consent_url": ""} == stored | {"consent_url": ""}
+    page_only = {"consent_url", "developer_name", "developer_account"}
+    assert {name: value for name, value in created.items() if name not in page_only} == stored
+    # Amazon's page names the developer: another app in each region group (MISSION A5).
+    assert (created["developer_name"], created["developer_account"]) == ("Entrepot Development NA", "1000-NA")
 
 
 @pytest.mark.row("A1")
@@ -100,7 +104,8 @@ async def test_a_repeated_create_answers_the_same_connection_with_a_page_that_wo
     await desk.seller()
     body = {"name": "Main", "selling_partner_id": "A1SELLER", "marketplace_id": US}
     headers = tenant.headers | {"idempotency-key": "once"}
-    first, second = [(await desk.http.post("/v1/connections", json=body, headers=headers)).json() for _ in range(2)]
+    posts = [await desk.http.post("/v1/connections", json=body, headers=headers) for _ in range(2)]
+    first, second = [desk.remember(answer).json() for answer in posts]
     assert second["id"] == first["id"]
     assert second["consent_url"] != first["consent_url"]
     kept = await desk.sql("select convert_from(answer, 'utf8') from idempotency_key")
@@ -208,9 +213,12 @@ async def test_all_marketplaces_are_listed_with_the_app_their_sellers_authorise(
 def test_the_transition_table_knows_every_state_and_leaves_disabled_to_people() -> None:
     states = {"pending", "active", "reauthorization_due", "revoked", "disabled"}
     assert {state for pair in TRANSITIONS.items() for state in (pair[0][0], pair[1])} == states
-    assert {happening for _, happening in TRANSITIONS} == set(ANNOUNCED_AS)
-    assert not [pair for pair in TRANSITIONS if pair[0] == "disabled"]
+    assert {happening for _, happening in TRANSITIONS} == set(TOLD_AS)
+    assert {happening for state, happening in TRANSITIONS if state == "disabled"} == {
+        "enabled",
+        "enabled_refused",
+        "enabled_unfinished",
+    }
     assert {state for state in states if (state, "refused") in TRANSITIONS} == CALLABLE
-    assert enabled_status(holds_grant=True, was_authorized=True) == "active"
-    assert enabled_status(holds_grant=False, was_authorized=True) == "revoked"
-    assert enabled_status(holds_grant=False, was_authorized=False) == "pending"
+    for grant, was, status in ((True, True, "active"), (False, True, "revoked"), (False, False, "pending")):
+        assert TRANSITIONS["disabled", enabling(holds_grant=grant, was_authorized=was)] == status

@@ -208,6 +208,7 @@ async def test_a_death_in_the_middle_of_a_consent_is_healed_by_repeating_it(desk
             state=query["state"],
             selling_partner_id=query["selling_partner_id"],
             code=query["spapi_oauth_code"],
+            browser=desk.nonce_hash,
         )
     assert await desk.announced() == []
     assert (await desk.callback(query)).json()["type"] == "/problems/consent-used"
@@ -226,6 +227,42 @@ async def test_a_code_whose_exchange_got_no_answer_is_not_sent_again(desk: Any) 
     books = await desk.amazon.dial("GET", "/sandbox/books/tokens")
     assert books["issued_by_grant_type"]["authorization_code"] == 1
     await _a_new_page_activates(desk, tenant, created["id"])
+
+
+async def test_a_consent_ends_in_the_browser_that_began_it_and_a_strangers_try_does_not_use_it_up(desk: Any) -> None:
+    tenant = await desk.tenant()
+    await desk.seller()
+    query = await desk.visit((await desk.create(tenant))["consent_url"])
+    for cookie in ({}, {"cookie": "entrepot-consent=" + "x" * 43}):
+        stranger = await desk.http.get("/v1/oauth/callback", params=query, headers=cookie)
+        assert (stranger.status_code, stranger.json()["type"]) == (403, "/problems/consent-of-another-browser")
+    assert (await desk.callback(query)).json()["status"] == "active"
+    assert desk.browser["cookie"].split("=")[1] not in str(await desk.sql("select t::text from consent t"))
+
+
+async def test_the_browsers_cookie_is_out_of_reach_of_scripts_other_sites_and_subdomains(open_desk: Any) -> None:
+    desk = await open_desk(amazon_redirect_uri="https://auth.example/v1/oauth/callback")
+    tenant = await desk.tenant()
+    body = {"name": "Main", "selling_partner_id": "A1SELLER", "marketplace_id": US}
+    answer = await desk.post(tenant, "/v1/connections", body)
+    kept, *attributes = answer.headers["set-cookie"].split("; ")
+    assert kept.startswith("__Host-entrepot-consent=")
+    assert {attribute.lower() for attribute in attributes} == {
+        "httponly",
+        "secure",
+        "samesite=lax",
+        "path=/",
+        "max-age=600",
+    }
+
+
+async def test_a_backend_that_begins_consents_says_so_in_the_settings(open_desk: Any) -> None:
+    desk = await open_desk(consent_browser_bound=False)
+    tenant = await desk.tenant()
+    await desk.seller()
+    query = await desk.visit((await desk.create(tenant))["consent_url"])
+    assert desk.browser == {}
+    assert (await desk.callback(query)).json()["status"] == "active"
 
 
 async def _get(desk: Any, tenant: Any, connection_id: str) -> Any:

@@ -15,9 +15,9 @@ import pytest
 from auth_service import identity, signing
 from auth_service.scopes import ACCOUNT_SCOPES
 from common import clock
-from common.callers import Caller, Verifier
+from common.callers import Caller, Issuer, Verifier
 from common.errors import InvalidRequest, Unauthenticated
-from common.service_tokens import RemoteKeys, ServiceToken
+from common.service_tokens import LOOK_AGAIN_SECONDS, RemoteKeys, ServiceToken
 from common.testing.plugin import KEY_RING
 
 pytestmark = pytest.mark.row("A9")
@@ -64,7 +64,7 @@ async def test_a_service_key_made_elsewhere_is_registered_once_and_a_weak_one_is
 
 async def test_another_service_verifies_our_tokens_by_the_published_keys_alone(desk: Any) -> None:
     tenant = await desk.tenant()
-    verifier = Verifier(RemoteKeys.of_auth(desk.http, str(desk.http.base_url)), "entrepot")
+    verifier = Verifier(Issuer("entrepot", RemoteKeys.of_auth(desk.http, str(desk.http.base_url))))
     caller = await verifier.verify(tenant.headers["authorization"].removeprefix("Bearer "))
     assert caller.account_id == tenant.account_id
     assert "orders:pii" in caller.scopes
@@ -176,21 +176,97 @@ async def test_processes_that_start_together_make_one_signing_key(desk: Any, all
     assert len(set(await all_at_once(*(ask() for _ in range(8))))) == 1
 
 
-async def test_after_a_rotation_the_newest_key_signs_and_older_tokens_stay_valid(desk: Any) -> None:
+async def test_the_next_signing_key_is_published_before_it_signs_and_no_token_fails_meanwhile(desk: Any) -> None:
     tenant = await desk.tenant()
+    verifier = Verifier(Issuer("entrepot", RemoteKeys.of_auth(desk.http, str(desk.http.base_url))))
+
+    async def kid() -> str:
+        token = (await desk.login(tenant.key))["authorization"].removeprefix("Bearer ")
+        await verifier.verify(token)
+        return str(jwt.get_unverified_header(token)["kid"])
+
+    first = await kid()
     async with desk.runtime.db.transaction() as session:
         newest = await signing.add_signing_key(session, desk.runtime.key_ring)
     published = (await desk.http.get("/.well-known/jwks.json")).json()["keys"]
-    assert len(published) == 2
-    assert published[0]["kid"] == newest.id
+    assert [key["kid"] for key in published] == [newest.id, first]
     assert all("d" not in key for key in published)
+    assert await kid() == first
+    await asyncio.sleep(LOOK_AGAIN_SECONDS)  # a verifier that has just looked looks again so much later
+    await desk.sql("update signing_key set created_at = created_at - interval '61 seconds'")
+    assert await kid() == newest.id
+    await verifier.verify(tenant.headers["authorization"].removeprefix("Bearer "))
 
-    renewed = await desk.login(tenant.key)
-    header = jwt.get_unverified_header(renewed["authorization"].removeprefix("Bearer "))
-    assert header["kid"] == newest.id
-    verifier = Verifier(RemoteKeys.of_auth(desk.http, str(desk.http.base_url)), "entrepot")
-    for headers in (tenant.headers, renewed):
-        await verifier.verify(headers["authorization"].removeprefix("Bearer "))
+
+async def test_a_signing_key_is_replaced_when_old_and_removed_when_nothing_valid_is_signed_by_it(desk: Any) -> None:
+    await desk.tenant()
+
+    async def rotate() -> tuple[int, int]:
+        async with desk.runtime.db.transaction() as session:
+            return await signing.rotate(session, desk.runtime.key_ring, timedelta(days=90))
+
+    assert await rotate() == (0, 0)
+    (first,) = [row[0] for row in await desk.sql("select id from signing_key")]
+    await desk.sql("update signing_key set created_at = created_at - interval '91 days'")
+    assert [await rotate(), await rotate()] == [(1, 0), (0, 0)]
+    await desk.sql("update signing_key set created_at = created_at - interval '59 minutes'")
+    assert await rotate() == (0, 0)
+    await desk.sql("update signing_key set created_at = created_at - interval '2 minutes'")
+    assert await rotate() == (0, 1)
+    published = (await desk.http.get("/.well-known/jwks.json")).json()["keys"]
+    assert len(published) == 1
+    assert published[0]["kid"] != first
+
+
+async def _oauth(desk: Any, auth: tuple[str, str] | None = None, **form: str) -> Any:
+    return await desk.http.post("/v1/token", data={"grant_type": "client_credentials"} | form, auth=auth)
+
+
+async def test_an_oauth_client_gets_its_token_by_form_or_by_basic_and_may_narrow_it(desk: Any) -> None:
+    tenant = await desk.tenant()
+    key_id = str((await desk.sql("select id from api_key"))[0][0])
+    by_form = await _oauth(desk, client_id=key_id, client_secret=tenant.key)
+    by_basic = await _oauth(desk, auth=(key_id, tenant.key), scope="orders:read orders:pii")
+    assert (by_form.status_code, by_form.headers["cache-control"]) == (200, "no-store")
+    assert (by_form.json()["token_type"], by_form.json()["expires_in"]) == ("Bearer", 900)
+    assert by_form.json()["scope"].split() == list(ACCOUNT_SCOPES)
+    assert by_basic.json()["scope"] == "orders:read orders:pii"
+    narrowed = {"authorization": f"Bearer {by_basic.json()['access_token']}"}
+    assert (await desk.http.get("/v1/connections", headers=narrowed)).status_code == 403
+    whole = {"authorization": f"Bearer {by_form.json()['access_token']}"}
+    assert (await desk.http.get("/v1/connections", headers=whole)).status_code == 200
+
+
+_REFUSED_CLIENTS: tuple[tuple[dict[str, str], int, str], ...] = (
+    ({"grant_type": "password"}, 400, "unsupported_grant_type"),
+    ({"grant_type": ""}, 400, "unsupported_grant_type"),
+    ({"client_secret": "ent_" + "x" * 43}, 401, "invalid_client"),
+    ({"client_id": "00000000-0000-0000-0000-000000000001"}, 401, "invalid_client"),
+    ({"client_id": "", "client_secret": ""}, 401, "invalid_client"),
+    ({"scope": "amazon:access-token"}, 400, "invalid_scope"),
+    ({"scope": "orders:fly"}, 400, "invalid_scope"),
+)
+
+
+async def test_what_an_oauth_client_does_wrong_is_said_in_oauths_words(desk: Any) -> None:
+    tenant = await desk.tenant()
+    key_id = str((await desk.sql("select id from api_key"))[0][0])
+    good = {"client_id": key_id, "client_secret": tenant.key}
+    for changes, status, error in _REFUSED_CLIENTS:
+        answer = await _oauth(desk, **(good | changes))
+        assert (answer.status_code, answer.json()["error"]) == (status, error), changes
+        assert tenant.key not in answer.text
+        assert ("www-authenticate" in answer.headers) == (status == 401)
+    form = {"content-type": "application/x-www-form-urlencoded"}
+    for body in (b"\xff\xfe", b"grant_type=client_credentials&grant_type=x", b"x" * 9000, b""):
+        answer = await desk.http.post("/v1/token", content=body, headers=form)
+        assert (answer.status_code, answer.json()["error"]) == (400, "invalid_request")
+    broken = await desk.http.post(
+        "/v1/token", data={"grant_type": "client_credentials"}, headers={"authorization": "Basic %%%"}
+    )
+    assert broken.json()["error"] == "invalid_client"
+    await desk.sql("update api_key set revoked_at = now()")
+    assert (await _oauth(desk, **good)).json()["error"] == "invalid_client"
 
 
 async def test_a_token_of_another_issuer_or_key_is_refused(desk: Any, issuer: Any) -> None:

@@ -1,29 +1,21 @@
 """What is stored, logged and shown: no secret in the clear, no row of another account (MISSION A10)."""
 
-import asyncio
 import base64
-import sys
 from pathlib import Path
 from typing import Any
 from uuid import UUID
 
 import pytest
-import stamina
-from fastapi.routing import APIRoute
-from pydantic import SecretStr
 from sqlalchemy import Connection as SqlConnection
 
 from auth_service import vault
-from auth_service.routes import ROUTERS
-from common import http
+from auth_service.testing import served
 from common.crypto import KeyRing, Unreadable
 from common.migrations import drift
 from common.testing.plugin import KEY_RING
 from local_stack.ports import free_port
 
-OPEN = {"/v1/token", "/.well-known/jwks.json", "/v1/oauth/callback"}
 NEW_KEY = "new:" + base64.b64encode(b"n" * 32).decode()
-US = "ATVPDKIKX0DER"
 
 
 async def _tokens(desk: Any, tenant: Any, seller: str) -> tuple[UUID, str]:
@@ -100,46 +92,13 @@ async def test_a_new_active_key_seals_while_the_old_one_still_opens_and_a_lost_o
 
 
 async def test_no_token_state_or_code_reaches_the_log_of_the_service(desk: Any, tmp_path: Path) -> None:
-    settings = desk.runtime.settings
-    environment = {
-        name.upper(): value.get_secret_value() if isinstance(value, SecretStr) else str(value)
-        for name, value in settings
-        if name.startswith("amazon_") and value is not None
-    } | {
-        "ENVIRONMENT": "test",
-        "ROLES": "api",
-        "LOG_LEVEL": "DEBUG",
-        "PORT": str(free_port()),
-        "DATABASE_URL": desk.runtime.db.url,
-        "KAFKA_BOOTSTRAP_SERVERS": settings.kafka_bootstrap_servers,
-        "AUTH_URL": str(settings.auth_url),
-        "SERVICE_KEY": "none",
-        "KEY_RING": KEY_RING,
-    }
     written = tmp_path / "log"
-    with written.open("wb") as log:
-        process = await asyncio.create_subprocess_exec(
-            *(sys.executable, "-m", "auth_service", "serve"), env=environment, stdout=log, stderr=log
-        )
-    try:
-        async with http.client() as client:
-            client.base_url = f"http://127.0.0.1:{environment['PORT']}"
-            await _answers(client)
-            outside = type(desk)(desk.runtime, client, desk.amazon)
-            secrets = await _whole_life(outside)
-    finally:
-        process.terminate()
-        await process.wait()
+    async with served(desk, free_port(), written) as outside:
+        secrets = await _whole_life(outside)
     logged = written.read_text()
     for happened in ("service_started", "connection_revoked", "lwa_refused", "service_stopped"):
         assert happened in logged
     assert [secret for secret in secrets if secret in logged] == []
-
-
-async def _answers(client: http.AsyncClient) -> None:
-    async for attempt in stamina.retry_context(on=http.NotSent, attempts=None, timeout=20, wait_max=0.2):
-        with attempt:
-            await client.get("/healthz")
 
 
 async def _whole_life(desk: Any) -> list[str]:
@@ -157,50 +116,6 @@ async def _whole_life(desk: Any) -> list[str]:
     await desk.http.post("/v1/internal/access-tokens", json=body | {"refused": token[-8:]}, headers=headers)
     jwts = [given["authorization"].removeprefix("Bearer ") for given in (tenant.headers, headers)]
     return [token, tenant.key, *jwts, query["state"], query["spapi_oauth_code"], "dev-only-secret"]
-
-
-@pytest.mark.row("A9")
-def test_every_route_declares_a_scope_but_the_listed_ones() -> None:
-    routes = [route for router in ROUTERS for route in router.routes if isinstance(route, APIRoute)]
-    assert len(routes) > 20
-    without = {route.path for route in routes if not _scopes(route)}
-    assert without == OPEN
-
-
-def _scopes(route: APIRoute) -> list[str]:
-    return [s for d in route.dependant.dependencies if (s := getattr(d.call, "scope", None))]
-
-
-@pytest.mark.row("A9")
-@pytest.mark.edge(22)
-async def test_foreign_ids_answer_404_on_every_route_and_a_missing_scope_403(desk: Any) -> None:
-    ours, theirs = await desk.tenant(), await desk.tenant("Other")
-    connection = await desk.create(ours)
-    body = {"name": "US", "connection_id": connection["id"], "marketplace_id": US, "seller_of_record": "Shop"}
-    channel = (await desk.post(ours, "/v1/channels", body)).json()
-    keys = (await desk.http.get("/v1/api-keys", headers=ours.headers)).json()["items"]
-    ids = {"connection_id": connection["id"], "channel_id": channel["id"], "key_id": keys[0]["id"]}
-    no_scope = (await desk.post(ours, "/v1/api-keys", {"name": "reader", "scopes": ["orders:read"]})).json()
-    reader = await desk.login(no_scope["key"])
-    before = await desk.sql("select t::text from connection t union all select t::text from channel t")
-
-    asked = 0
-    for route in (route for router in ROUTERS for route in router.routes if isinstance(route, APIRoute)):
-        if route.path in OPEN:
-            continue
-        path = route.path.format(**ids)
-        for method in route.methods or ():
-            assert (await desk.http.request(method, path, json={})).status_code == 401, path
-            assert (await desk.http.request(method, path, json={}, headers=reader)).status_code == 403, path
-            if path != route.path:
-                asked += 1
-                answer = await desk.http.request(method, path, json={}, headers=theirs.headers)
-                assert (answer.status_code, answer.json()["type"]) == (404, "/problems/not-found"), path
-    assert asked == 14
-    assert await desk.sql("select t::text from connection t union all select t::text from channel t") == before
-    assert (await desk.http.get("/v1/connections", headers=theirs.headers)).json()["items"] == []
-    assert (await desk.http.get("/v1/channels", headers=theirs.headers)).json()["items"] == []
-    assert (await desk.post(theirs, "/v1/channels", body)).status_code == 404
 
 
 async def test_the_migrations_make_the_tables_of_the_models(desk: Any) -> None:

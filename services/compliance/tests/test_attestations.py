@@ -1,5 +1,7 @@
 """The toggle: what an attestation must say, what it leaves behind, and who may ship because of it."""
 
+import csv
+import io
 from uuid import uuid4
 
 import pytest
@@ -139,3 +141,29 @@ async def test_the_report_lists_non_compliant_sources_with_the_orders_they_hold(
     assert [(r["source_name"], r["held_orders"]) for r in report] == [("Bare", 1), ("Idle", 0)]
     assert report[0]["source_id"] == str(bare)
     assert [(o["amazon_order_id"], o["code"]) for o in report[0]["orders"]] == [("O-1", "none_compliant")]
+
+
+@pytest.mark.row("D6")
+async def test_the_report_is_a_csv_file_and_a_page_to_print(merchant: Merchant) -> None:
+    await merchant.source("=Bare & <b>Sons</b>", {"A": 5}, attested=False)
+    await merchant.source("Idle", {"B": 5}, attested=False)
+    await merchant.source("Attested", {"C": 5})
+    await merchant.deliver(merchant.order("O-1", {"A": 1}), merchant.order("O-2", {"A": 1}))
+
+    file = await merchant.fetch("/v1/reports/non-compliant-sources.csv")
+    page = await merchant.fetch("/v1/reports/non-compliant-sources.html")
+
+    rows = sorted(csv.DictReader(io.StringIO(file.text)), key=lambda row: row["amazon_order_id"] or "z")
+    assert file.headers["content-type"].startswith("text/csv")
+    assert sorted((row["source_name"], row["amazon_order_id"], row["code"]) for row in rows) == [
+        ("'=Bare & <b>Sons</b>", "O-1", "none_compliant"),
+        ("'=Bare & <b>Sons</b>", "O-2", "none_compliant"),
+        ("Idle", "", ""),
+    ]
+    assert page.headers["content-type"].startswith("text/html")
+    assert "default-src 'none'" in page.headers["content-security-policy"]
+    assert "Bare &amp; &lt;b&gt;Sons&lt;/b&gt;" in page.text
+    assert "<b>" not in page.text
+    assert "@media print" in page.text
+    assert page.text.count("<td>O-") == 2
+    assert "Attested" not in page.text

@@ -10,14 +10,16 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from compliance_service.agreements import required_agreement
+from common.contracts.agreements import required_agreement
 from compliance_service.routing import (
+    DEFAULT_PRIORITIES,
     RULES,
     Decision,
     GroupRules,
     Line,
     OpenOrder,
     Rule,
+    Shelf,
     SourceFacts,
     StockLine,
     decide,
@@ -43,7 +45,11 @@ class Case:
         return line.available if line else 0
 
     def decide(self) -> Decision:
-        return decide(self.order, self.sources, self.stock, self.group)
+        return decide(self.order, self.sources, on_shelves(self.stock), self.group)
+
+
+def on_shelves(stock: dict[str, list[StockLine | None]]) -> dict[str, Shelf]:
+    return {sku: Shelf.of(lines) for sku, lines in stock.items()}
 
 
 @st.composite
@@ -143,7 +149,7 @@ def test_the_order_in_which_sources_are_loaded_decides_nothing(case: Case, rando
     random.shuffle(positions)
     sources = [case.sources[position] for position in positions]
     stock = {sku: [shelf[position] for position in positions] for sku, shelf in case.stock.items()}
-    assert decide(case.order, sources, stock, case.group) == case.decide()
+    assert decide(case.order, sources, on_shelves(stock), case.group) == case.decide()
 
 
 @pytest.mark.row("D4")
@@ -158,7 +164,7 @@ def test_an_order_is_held_only_when_its_candidates_cannot_fill_it(case: Case) ->
     for line in case.order.lines:
         wanted[line.sku] = wanted.get(line.sku, 0) + line.quantity
 
-    if case.group.allow_split:
+    if case.group.allow_split and "single_fulfilment_required" not in case.group.priorities:
         assert any(sum(case.available(source_id, sku) for source_id in left) < units for sku, units in wanted.items())
     else:
         assert not any(
@@ -176,7 +182,8 @@ def chosen(shelves: Shelves, lines: dict[str, int], *priorities: Rule) -> dict[U
     stock: dict[str, list[StockLine | None]] = {sku: [None] * len(shelves) for sku in lines}
     for position, shelf in enumerate(shelves.values()):
         for sku, (units, cost, currency) in shelf.items():
-            stock[sku][position] = StockLine(units, Decimal(cost) if cost else None, currency if cost else None)
+            if sku in stock:
+                stock[sku][position] = StockLine(units, Decimal(cost) if cost else None, currency if cost else None)
     order = OpenOrder(
         "amazon",
         datetime(2026, 1, 1, tzinfo=UTC),
@@ -185,7 +192,7 @@ def chosen(shelves: Shelves, lines: dict[str, int], *priorities: Rule) -> dict[U
         tuple(Line(f"item-{sku}", sku, units) for sku, units in lines.items()),
     )
     plan: dict[UUID, dict[str, int]] = {}
-    for part in decide(order, sources, stock, GroupRules(priorities=priorities)).plan:
+    for part in decide(order, sources, on_shelves(stock), GroupRules(priorities=priorities)).plan:
         plan.setdefault(part.source_id, {})[part.sku] = part.quantity
     return plan
 
@@ -216,7 +223,27 @@ def test_a_split_makes_few_parcels() -> None:
         TWO: {"B": (1, "1.00", "USD")},
         THREE: {"A": (1, "9.00", "USD"), "B": (1, "9.00", "USD")},
     }
-    assert chosen(shelves, {"A": 1, "B": 2}, *RULES) == {THREE: {"A": 1, "B": 1}, TWO: {"B": 1}}
+    assert chosen(shelves, {"A": 1, "B": 2}, *DEFAULT_PRIORITIES) == {THREE: {"A": 1, "B": 1}, TWO: {"B": 1}}
+
+
+@pytest.mark.row("D4")
+def test_a_preferred_single_fulfilment_splits_at_need_and_a_required_one_never() -> None:
+    shelves: Shelves = {ONE: {"A": (1, "1.00", "USD")}, TWO: {"B": (1, "1.00", "USD")}}
+    lines = {"A": 1, "B": 1}
+    assert chosen(shelves, lines, "single_fulfilment") == {ONE: {"A": 1}, TWO: {"B": 1}}
+    assert chosen(shelves, lines, "single_fulfilment_required", "single_fulfilment") == {}
+    shelves[THREE] = {"A": (1, "9.00", "USD"), "B": (1, "9.00", "USD")}
+    assert chosen(shelves, lines, "lowest_cost", "single_fulfilment_required") == {THREE: lines}
+
+
+@pytest.mark.row("D4")
+def test_a_cost_that_is_not_known_ranks_after_every_known_one() -> None:
+    shelves: Shelves = {
+        ONE: {"A": (5, None, ""), "B": (5, "1.00", "USD")},
+        TWO: {"A": (5, "99.00", "USD"), "B": (5, "99.00", "USD")},
+    }
+    assert chosen(shelves, {"A": 1, "B": 1}, "lowest_cost", "single_fulfilment_required") == {TWO: {"A": 1, "B": 1}}
+    assert chosen(shelves, {"B": 1}, "lowest_cost", "single_fulfilment_required") == {ONE: {"B": 1}}
 
 
 @pytest.mark.row("D3")

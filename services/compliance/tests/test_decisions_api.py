@@ -4,8 +4,11 @@ from collections.abc import Callable
 from uuid import UUID, uuid4
 
 import pytest
+from sqlalchemy.exc import DBAPIError
 
+from common.bulk import run
 from common.contracts.compliance import OrderRouted
+from common.testing.plugin import Running
 from compliance_service.decision_records import decide_again, read_inputs, read_sources
 from compliance_service.testing import Merchant
 
@@ -19,7 +22,7 @@ async def test_an_orders_decisions_are_told_whole_and_can_be_taken_again(merchan
     await merchant.attest(bare)
     await merchant.run_jobs()
 
-    answer = await merchant.call("GET", "/v1/orders/O-1/decision", params={"selling_partner_id": "A1SELLER"})
+    answer = await merchant.call("GET", "/v1/decisions/O-1", params={"selling_partner_id": "A1SELLER"})
 
     latest, first = answer["latest"], answer["history"][0]
     assert (answer["state"], latest["outcome"], latest["cause"], latest["decision_version"]) == (
@@ -43,12 +46,62 @@ async def test_an_orders_decisions_are_told_whole_and_can_be_taken_again(merchan
         }
 
 
+@pytest.mark.row("D2")
+@pytest.mark.row("D6")
+async def test_one_call_says_why_a_source_shipped_an_order_and_who_had_attested_what_then(
+    merchant: Merchant, channel: UUID
+) -> None:
+    source = await merchant.source("Nordlager", {"A": 5}, attested=False)
+    await merchant.deliver(merchant.order("O-1", {"A": 2}, channel_id=channel))
+    await merchant.attest(source, agreement_version="2026-01", document_hash="b" * 64)
+    await merchant.run_jobs()
+    shipped = merchant.shipped("O-1", [("O-1-0", "A", 2)], source_id=source, decision_version=2)
+    await merchant.deliver(shipped)
+    # What comes later changes nothing of what is told of then.
+    await merchant.attest(source, agreement_version="2027-01", attested_by="Successor")
+
+    told = await merchant.call("GET", "/v1/decisions/O-1")
+
+    latest, first = told["latest"], told["history"][0]
+    assert [(p["source_name"], p["quantity"]) for p in latest["plan"]] == [("Nordlager", 2)]
+    assert latest["agreement"] == "Amazon Services Business Solutions Agreement"
+    (attested,) = latest["attestations"]
+    assert {
+        name: attested[name] for name in ("version", "action", "by_whom", "agreement_version", "document_hash")
+    } == {
+        "version": 1,
+        "action": "given",
+        "by_whom": "Head of compliance",
+        "agreement_version": "2026-01",
+        "document_hash": "b" * 64,
+    }
+    assert attested["recorded_at"] <= latest["decided_at"]
+    assert [(a["version"], a["action"]) for a in first["attestations"]] == [(0, "never")]
+    (reservation,) = told["reservations"]
+    assert (reservation["state"], reservation["shipment_id"], reservation["source_name"]) == (
+        "shipped",
+        str(shipped.shipment_id),
+        "Nordlager",
+    )
+    assert (told["channel_id"], told["shipping_policy"]) == (str(channel), "Standard")
+
+
+@pytest.mark.row("D4")
+@pytest.mark.parametrize("table", ["routing_decision", "sources_snapshot"])
+async def test_the_database_refuses_to_rewrite_decisions(merchant: Merchant, running: Running, table: str) -> None:
+    await merchant.deliver(merchant.order("O-1", {"A": 2}))
+    for statement in (f"update {table} set account_id = account_id", f"delete from {table}", f"truncate {table}"):
+        with pytest.raises(DBAPIError, match=f"{table} is append-only"):
+            async with running.runtime.db.transaction() as session:
+                await run(session, statement)
+
+
 async def test_decisions_that_saw_the_same_sources_share_one_snapshot(merchant: Merchant) -> None:
     await merchant.source("One", {"A": 5})
     await merchant.deliver(merchant.order("O-1", {"A": 1}), merchant.order("O-2", {"A": 1}))
     await merchant.deliver(merchant.order("O-3", {"A": 1}))
 
-    told = [(await merchant.call("GET", f"/v1/orders/O-{n}/decision"))["latest"]["sources"] for n in (1, 2, 3)]
+    told = [(await merchant.call("GET", f"/v1/decisions/O-{n}"))["latest"]["sources"] for n in (1, 2, 3)]
 
     assert told[0] == told[1] == told[2]
     assert [source["name"] for source in told[0]] == ["One"]
@@ -58,20 +111,20 @@ async def test_decisions_that_saw_the_same_sources_share_one_snapshot(merchant: 
 async def test_another_accounts_decision_does_not_exist(new_merchant: Callable[[], Merchant]) -> None:
     merchant, other = new_merchant(), new_merchant()
     await merchant.deliver(merchant.order("O-1", {"A": 1}))
-    await other.call("GET", "/v1/orders/O-1/decision", expect=404)
+    await other.call("GET", "/v1/decisions/O-1", expect=404)
 
 
 async def test_an_order_id_that_cannot_be_stored_is_refused(merchant: Merchant) -> None:
-    await merchant.call("GET", "/v1/orders/O%001/decision", expect=400)
+    await merchant.call("GET", "/v1/decisions/O%001", expect=400)
 
 
 async def test_two_sellers_with_one_order_id_must_be_told_apart(merchant: Merchant) -> None:
     await merchant.deliver(
         merchant.order("O-1", {"A": 1}), merchant.order("O-1", {"A": 1}, selling_partner_id="A2OTHER")
     )
-    problem = await merchant.call("GET", "/v1/orders/O-1/decision", expect=409)
+    problem = await merchant.call("GET", "/v1/decisions/O-1", expect=409)
     assert problem["type"] == "/problems/several-sellers"
-    answer = await merchant.call("GET", "/v1/orders/O-1/decision", params={"selling_partner_id": "A2OTHER"})
+    answer = await merchant.call("GET", "/v1/decisions/O-1", params={"selling_partner_id": "A2OTHER"})
     assert answer["selling_partner_id"] == "A2OTHER"
 
 
@@ -89,7 +142,7 @@ async def test_a_channel_routes_only_to_the_sources_of_its_group(merchant: Merch
     (decision,) = await merchant.decisions()
     assert isinstance(decision, OrderRouted)
     assert [a.source_id for a in decision.allocations] == [member]
-    told = await merchant.call("GET", "/v1/orders/O-1/decision")
+    told = await merchant.call("GET", "/v1/decisions/O-1")
     assert {r["source_name"]: r["code"] for r in told["latest"]["rejected"]} == {"Cheap": "not_in_group"}
 
 
@@ -105,6 +158,7 @@ async def test_unknown_rules_and_sources_are_refused_with_what_is_known(merchant
     assert "nearest" in rule["detail"]
     assert set(rule["known"]) == {
         "shipping_policy_supported",
+        "single_fulfilment_required",
         "single_fulfilment",
         "lowest_cost",
         "source_priority",

@@ -1,5 +1,8 @@
 """Sources and what they have, through the API, CSV files and events."""
 
+import asyncio
+import csv
+import io
 from collections.abc import AsyncIterator, Callable
 from datetime import timedelta
 from decimal import Decimal
@@ -10,6 +13,7 @@ import pytest
 from common import clock
 from common.contracts.event import Money
 from common.contracts.inventory import SourceInventoryChanged
+from common.http import OutcomeUnknown
 from compliance_service.testing import Merchant
 
 ODD_SKUS = ["A/B", "A%2FB", "a b", "007", "O'Brien", "Ünï+&", "sku", "SKU", "\u2028line", "日本"]
@@ -244,3 +248,89 @@ async def test_another_accounts_source_does_not_exist(new_merchant: Callable[[],
     assert (await other.call("GET", "/v1/sources"))["items"] == []
     assert (await other.call("POST", "/v1/inventory/lookup", json={"skus": ["A"]}))["missing"] == ["A"]
     assert await merchant.available(source) == {"A": 1}
+
+
+@pytest.mark.row("D1")
+async def test_the_progress_of_a_file_is_shown_while_it_arrives(merchant: Merchant) -> None:
+    source = await merchant.source("One", attested=False)
+    uploads = f"/v1/sources/{source}/inventory/uploads"
+    lines = ["sku,quantity\n", *(f"SKU-{n},{n}\n" for n in range(2500))]
+    lines[8] = "SKU-7,many\n"
+    seen: list[tuple[str, int, int]] = []
+
+    async def chunks() -> AsyncIterator[bytes]:
+        yield "".join(lines[:2200]).encode()
+        while not seen or seen[-1][1] == 0:
+            (upload,) = (await merchant.call("GET", uploads))["items"]
+            seen.append((upload["status"], upload["created"], upload["failed"]))
+        yield "".join(lines[2200:]).encode()
+
+    answer = await merchant.call(
+        "POST", f"/v1/sources/{source}/inventory/csv", content=chunks(), headers={"content-type": "text/csv"}
+    )
+
+    assert seen[-1] == ("receiving", 1999, 1)
+    assert (answer["status"], answer["created"], answer["failed"]) == ("stored", 2499, 1)
+    assert answer["bytes_read"] == len("".join(lines))
+    assert await merchant.call("GET", f"/v1/inventory/uploads/{answer['upload_id']}") == answer
+
+
+@pytest.mark.row("D1")
+async def test_a_file_that_breaks_off_keeps_its_whole_pages_and_says_so(merchant: Merchant) -> None:
+    source = await merchant.source("One", attested=False)
+    whole = "sku,quantity\n" + "".join(f"SKU-{n},{n}\n" for n in range(2100))
+
+    class Lost(Exception):
+        """The sender's line goes down."""
+
+    async def chunks() -> AsyncIterator[bytes]:
+        yield whole.encode()
+        while not await merchant.available(source):
+            await asyncio.sleep(0.01)
+        raise Lost
+
+    with pytest.raises(OutcomeUnknown):
+        await merchant.call(
+            "POST", f"/v1/sources/{source}/inventory/csv", content=chunks(), headers={"content-type": "text/csv"}
+        )
+    uploads = f"/v1/sources/{source}/inventory/uploads"
+    while (upload := (await merchant.call("GET", uploads))["items"][0])["status"] == "receiving":
+        await asyncio.sleep(0.01)
+    refused = await merchant.call(
+        "POST",
+        f"/v1/sources/{source}/inventory/csv",
+        expect=400,
+        content=b"sku;quantity\n",
+        headers={"content-type": "text/csv"},
+    )
+
+    assert (upload["status"], upload["created"]) == ("broken", 2000)
+    assert refused["type"] == "/problems/csv-unreadable"
+    latest = (await merchant.call("GET", uploads))["items"][0]
+    assert (latest["status"], latest["created"]) == ("refused", 0)
+    assert "header" in latest["problem"]
+
+
+@pytest.mark.row("B13")
+@pytest.mark.edge(16)
+async def test_an_export_of_listings_is_looked_up_as_it_is_byte_for_byte(merchant: Merchant) -> None:
+    one = await merchant.source("One", {"A/B": 2, "007": 3}, priority=1)
+    two = await merchant.source("Two", {"A/B": 1}, priority=2)
+    export = "\ufeffasin,sku,price\r\nB01,A/B,1\r\nB02,a/b,1\r\nB03,007,1\r\nB04,7,1\r\n"
+
+    answer = await merchant.running.http.post(
+        "/v1/inventory/lookup/csv", content=export.encode(), headers=merchant.headers | {"content-type": "text/csv"}
+    )
+    refused = await merchant.call(
+        "POST", "/v1/inventory/lookup/csv", expect=400, content=b"asin\nB01\n", headers={"content-type": "text/csv"}
+    )
+
+    assert list(csv.reader(io.StringIO(answer.text))) == [
+        ["sku", "source_id", "source_name", "quantity", "available"],
+        ["A/B", str(one), "One", "2", "2"],
+        ["A/B", str(two), "Two", "1", "1"],
+        ["a/b", "", "", "", ""],
+        ["007", str(one), "One", "3", "3"],
+        ["7", "", "", "", ""],
+    ]
+    assert refused["type"] == "/problems/csv-unreadable"

@@ -1,5 +1,6 @@
 """Routing decisions become requests to sources, after a last look at the source and the order."""
 
+from datetime import UTC, datetime, timedelta
 from uuid import uuid4
 
 import pytest
@@ -62,6 +63,40 @@ async def test_nothing_is_released_to_a_source_that_was_switched_off_meanwhile(s
     # Switched on again: the decision that was made with it is followed.
     await shop.deliver(await shop.routed(order, (source_id, 2), decision_version=2, attestation_version=3))
     assert len(await shop.published(FulfillmentRequested)) == 1
+
+
+@pytest.mark.row("D5")
+@pytest.mark.edge(24)
+async def test_nothing_is_released_once_an_attestation_has_run_out_whether_or_not_anybody_said_so(shop: Shop) -> None:
+    order = await imported(shop)
+    source_id = uuid4()
+    routed = await shop.routed(order, (source_id, 2))
+    until = datetime.now(UTC) - timedelta(seconds=1)
+    (allocation,) = routed.allocations
+    ran_out = allocation.model_copy(update={"attested_until": until, "source_name": "Grey Wholesale"})
+    await shop.deliver(routed.model_copy(update={"allocations": (ran_out,)}))
+    assert await shop.published(FulfillmentRequested) == []
+    (withdrawn,) = await shop.published(FulfillmentWithdrawn)
+    assert withdrawn.reason == "source_not_compliant"
+    assert withdrawn.detail == "Grey Wholesale: its attestation to the Amazon agreement has run out"
+    assert "Grey Wholesale" in (await shop.call("GET", "/v1/fulfillment-requests"))["items"][0]["detail"]
+
+
+@pytest.mark.row("D3")
+@pytest.mark.edge(24)
+async def test_a_route_of_before_the_agreement_does_not_pass_for_an_attestation(shop: Shop) -> None:
+    early = await imported(shop)
+    later = await imported(shop)
+    source_id = uuid4()
+    await shop.sql(
+        "update orders set purchased_at = '2022-09-21T23:59:59Z' where amazon_order_id = $1", early["amazon_order_id"]
+    )
+    await shop.deliver(await shop.routed(early, (source_id, 2), attestation_version=0))
+    assert len(await shop.published(FulfillmentRequested)) == 1
+    await shop.deliver(await shop.routed(later, (source_id, 2), attestation_version=0))
+    assert len(await shop.published(FulfillmentRequested)) == 1
+    (withdrawn,) = await shop.published(FulfillmentWithdrawn)
+    assert (withdrawn.amazon_order_id, withdrawn.reason) == (later["amazon_order_id"], "source_not_compliant")
 
 
 @pytest.mark.fault("F8")

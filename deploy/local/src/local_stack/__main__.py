@@ -6,6 +6,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from types import FrameType
 from typing import Annotated
 
 import typer
@@ -32,7 +33,7 @@ def up(state: State = Path(".run")) -> None:
     def started(name: str) -> None:
         console.print(f"{time.monotonic() - began:6.1f} s  {name:<12} {stack.addresses.get(name, '')}")
 
-    with _foreground(state, stack.supervisor):
+    with foreground(state, stack.supervisor):
         start_stack((*INFRASTRUCTURE, *SERVICES), stack, started)
         memory = stack.supervisor.memory()
         console.print(f"ready, {memory.resident / 2**20:.0f} MiB resident; logs in {stack.log_dir}; Ctrl-C stops it")
@@ -46,7 +47,7 @@ def demo(
 ) -> None:
     """The main job end to end on a fresh stack: exits 0 when every step saw its proof."""
     stack = new_stack()
-    with _foreground(stack.state_dir, stack.supervisor):
+    with foreground(stack.state_dir, stack.supervisor):
         if not play(stack, console, json, stack.supervisor.wait if keep else None):
             raise typer.Exit(1)
 
@@ -60,16 +61,22 @@ def kafka(
     directory = state.absolute() / "apache-kafka"
     supervisor = Supervisor()
     server = ApacheKafka(directory / "data", port, log=directory / "kafka.log")
-    with _foreground(directory, supervisor):
+    with foreground(directory, supervisor):
         supervisor.start(server)
         console.print(f"ready: KAFKA_BOOTSTRAP_SERVERS={server.bootstrap_servers}; log {server.log}; Ctrl-C stops it")
         supervisor.wait()
 
 
+def _interrupt(_number: int, _frame: FrameType | None) -> None:
+    """Not the default handler: asyncio.run replaces that one by a cancellation, which libraries can lose."""
+    raise KeyboardInterrupt
+
+
 @contextmanager
-def _foreground(state: Path, supervisor: Supervisor) -> Iterator[None]:
+def foreground(state: Path, supervisor: Supervisor) -> Iterator[None]:
     """Hold the state directory, stop everything on Ctrl-C or SIGTERM, and say in one line what went wrong."""
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, _interrupt)
     try:
         open_state(state.absolute())
         with supervisor:

@@ -35,7 +35,7 @@ class ApacheKafka(Server):
     The first start fetches the artefacts and formats `data_dir`; KafkaUnavailable when Java or Maven is missing.
     """
 
-    start_seconds = 60.0
+    start_seconds = 90.0
 
     def __init__(self, data_dir: Path, port: int = 0, log: Path | None = None) -> None:
         self.data_dir = data_dir.absolute()

@@ -132,6 +132,8 @@ def environment(stack: Stack, name: str) -> dict[str, str]:
         "AMAZON_LWA_URL": stack.addresses["sandbox"],
         "AMAZON_CONSENT_URL": stack.addresses["sandbox"],
         "AMAZON_REDIRECT_URI": stack.addresses["auth"] + CALLBACK_PATH,
+        # Consents are begun by the demo's merchant, who is no browser.
+        "CONSENT_BROWSER_BOUND": "false",
     }
     if any(isinstance(server, Broker) for server in stack.supervisor.servers.values()):
         # It answers an empty fetch at once (docs/adr/0002-local-broker.md).

@@ -17,6 +17,8 @@ from amazon_sandbox.static_cases import StaticCases
 from amazon_sandbox.world import World
 
 _BACKLOG = 2048
+# As long as a load balancer keeps an idle connection: clients give theirs up first, and no request meets a closed one.
+_IDLE_SECONDS = 75
 
 
 class _Server(uvicorn.Server):
@@ -63,6 +65,7 @@ def serve(
         server_header=False,
         proxy_headers=False,
         date_header=False,
+        timeout_keep_alive=_IDLE_SECONDS,
         timeout_graceful_shutdown=2,
     )
     # uvicorn raises the signal once more after a clean stop; ignored by then, the exit status is 0.

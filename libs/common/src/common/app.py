@@ -17,13 +17,15 @@ from common.amazon.access import AccessTokens, AuthAccessTokens
 from common.amazon.client import AmazonClient
 from common.amazon.limits import Limits
 from common.amazon.operations import Service as ServiceName
-from common.callers import KeySource, Verifier
+from common.callers import Issuer, KeySource, Verifier
 from common.crypto import KeyRing
 from common.db import Database
 from common.health import database_problem, health_routes
 from common.jobs import Runner, Worker
 from common.kafka import Consumer, Handler
 from common.outbox import Notifier, Relay
+from common.reading import Reads
+from common.rewrapping import SealedColumn
 from common.service_tokens import RemoteKeys, ServiceToken
 from common.settings import ServiceSettings
 
@@ -41,11 +43,12 @@ class Runtime(Generic[S]):
         self.service = service
         self.settings = settings
         self.db = Database(str(settings.database_url), service=service.name, pool_size=settings.database_pool_size)
+        self.reads = Reads(self.db.engine)
         self.http = http.client()
         self.key_ring = KeyRing.parse(settings.key_ring.get_secret_value())
         auth_url = str(settings.auth_url).rstrip("/")
         self.service_token = ServiceToken(self.http, auth_url, settings.service_key.get_secret_value())
-        self.verifier = Verifier(self._keys(auth_url), settings.token_issuer)
+        self.verifier = Verifier(*self._issuers(auth_url))
         self.access: AccessTokens = (
             service.access(self) if service.access else AuthAccessTokens(self.http, auth_url, self.service_token)
         )
@@ -57,10 +60,22 @@ class Runtime(Generic[S]):
             endpoints=settings.amazon_endpoints,
         )
 
-    def _keys(self, auth_url: str) -> KeySource:
-        if self.settings.jwks_url:
-            return RemoteKeys(self.http, str(self.settings.jwks_url))
-        return self.service.keys(self) if self.service.keys else RemoteKeys.of_auth(self.http, auth_url)
+    def _issuers(self, auth_url: str) -> list[Issuer]:
+        """Auth, whose keys sign the tokens of services and API keys, and beside it the external one, if any."""
+        settings = self.settings
+        keys = self.service.keys(self) if self.service.keys else RemoteKeys.of_auth(self.http, auth_url)
+        issuers = [Issuer(settings.token_issuer, keys)]
+        if settings.oidc_issuer:
+            external = Issuer(
+                settings.oidc_issuer,
+                RemoteKeys(self.http, str(settings.oidc_jwks_url)),
+                audience=settings.oidc_audience,
+                algorithms=tuple(settings.oidc_algorithms),
+                account_claim=settings.oidc_account_claim,
+                grants_platform=False,
+            )
+            issuers.append(external)
+        return issuers
 
     def consumer(self) -> Consumer | None:
         """This service's consumer, when it reads any topic."""
@@ -87,7 +102,8 @@ class Runtime(Generic[S]):
 
 @dataclass(frozen=True)
 class Service(Generic[S]):
-    """What makes a service: its three doors and, for auth, its own keys and tokens."""
+    """What makes a service: its three doors, the columns that its key ring seals and, for auth, its own keys and
+    tokens."""
 
     name: ServiceName
     package: str
@@ -99,6 +115,7 @@ class Service(Generic[S]):
     background: Callable[[Runtime[S]], Mapping[str, Callable[[], Awaitable[None]]]] | None = None
     keys: Callable[[Runtime[S]], KeySource] | None = None
     access: Callable[[Runtime[S]], AccessTokens] | None = None
+    sealed: Sequence[SealedColumn] = ()
 
 
 async def _runtime(request: Request) -> Runtime[Any]:

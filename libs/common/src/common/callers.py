@@ -3,7 +3,8 @@
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
-from typing import Annotated, Any, TypeVar
+from functools import lru_cache
+from typing import Any, TypeVar
 from uuid import UUID
 
 import jwt
@@ -16,10 +17,14 @@ from sqlmodel.sql.expression import SelectOfScalar
 
 from common import clock
 from common.errors import Forbidden, NotFound, Unauthenticated
+from common.reading import Reads, Row, columns
+from common.settings import AUDIENCE
 
 ALGORITHM = "EdDSA"
-AUDIENCE = "entrepot"
 LEEWAY_SECONDS = 30
+# The account that stands for the platform itself in the tokens of its services and its operator.
+PLATFORM = UUID(int=0)
+_PLATFORM_SCOPES = ("amazon:", "platform:")
 _REMEMBERED = 10_000
 
 # Times are held against our own clock: PyJWT knows only the machine's.
@@ -56,13 +61,42 @@ class Caller:
             raise NotFound(f"no {model.__name__} {record_id} in this account")
         return found
 
+    async def row(self, reads: Reads, model: type[SQLModel], record_id: UUID) -> Row:
+        """The columns of the record of this account with that id, read without a transaction. Raises `NotFound`."""
+        found = await reads.row(_one_sql(model), self.account_id, record_id)
+        if found is None:
+            raise NotFound(f"no {model.__name__} {record_id} in this account")
+        return found
+
+
+@lru_cache(maxsize=256)
+def _one_sql(model: type[SQLModel]) -> str:
+    table = model.__tablename__
+    return f'select {columns(model, "one")} from "{table}" one where one.account_id = $1 and one.id = $2'  # noqa: S608 - own names
+
+
+@dataclass(frozen=True, slots=True)
+class Issuer:
+    """Whose tokens are accepted, and how they say what we need. Everything else in a token is ignored.
+
+    `algorithms` are pinned here, never taken from the token. `account_claim` holds the account's UUID; `scope` is a
+    string of words or a list, under `scope` or (some providers) `scp`. `grants_platform`: whether it may speak for the
+    platform's own services and operator; an external issuer speaks for accounts alone.
+    """
+
+    name: str
+    keys: KeySource
+    audience: str = AUDIENCE
+    algorithms: tuple[str, ...] = (ALGORITHM,)
+    account_claim: str = "account"
+    grants_platform: bool = True
+
 
 class Verifier:
     """Verifies JWTs without a network call per request; a verified token (170 us each) is kept until it expires."""
 
-    def __init__(self, keys: KeySource, issuer: str) -> None:
-        self._keys = keys
-        self._issuer = issuer
+    def __init__(self, *issuers: Issuer) -> None:
+        self._issuers = {issuer.name: issuer for issuer in issuers}
         self._remembered: OrderedDict[str, tuple[float, Caller]] = OrderedDict()
 
     async def verify(self, token: str) -> Caller:
@@ -71,39 +105,46 @@ class Verifier:
             if known[0] > clock.now().timestamp():
                 return known[1]
             del self._remembered[token]
-        claims = await self._claims(token)
-        try:
-            caller = Caller(
-                UUID(claims["account"]), str(claims["sub"]), frozenset(str(claims.get("scope", "")).split())
-            )
-        except (KeyError, ValueError):
-            raise Unauthenticated("the token names no account") from None
+        issuer = self._issuer_of(token)
+        claims = await self._claims(issuer, token)
+        caller = _caller_of(issuer, claims)
         self._remembered[token] = (float(claims["exp"]), caller)
         if len(self._remembered) > _REMEMBERED:
             self._remembered.popitem(last=False)
         return caller
 
-    async def _claims(self, token: str) -> dict[str, Any]:
+    def _issuer_of(self, token: str) -> Issuer:
+        """By what the token says of itself; the issuer's own keys then prove it or not."""
+        try:
+            said = jwt.decode(token, options={"verify_signature": False}).get("iss")
+        except jwt.PyJWTError as error:
+            raise Unauthenticated(f"the token is not valid: {type(error).__name__}") from None
+        issuer = self._issuers.get(said) if isinstance(said, str) else None
+        if issuer is None:
+            raise Unauthenticated("the token's issuer is not accepted")
+        return issuer
+
+    async def _claims(self, issuer: Issuer, token: str) -> dict[str, Any]:
         try:
             header = jwt.get_unverified_header(token)
-            if header.get("alg") != ALGORITHM:
+            if header.get("alg") not in issuer.algorithms:
                 raise Unauthenticated("the token's algorithm is not accepted")
             key_id = str(header.get("kid"))
-            key = (await self._keys(False)).get(key_id) or (await self._keys(True)).get(key_id)
+            key = (await issuer.keys(False)).get(key_id) or (await issuer.keys(True)).get(key_id)
             if key is None:
                 raise Unauthenticated("the token's signing key is not known")
             claims: dict[str, Any] = jwt.decode(
                 token,
                 key.key,
-                algorithms=[ALGORITHM],
-                audience=AUDIENCE,
-                issuer=self._issuer,
+                algorithms=list(issuer.algorithms),
+                audience=issuer.audience,
+                issuer=issuer.name,
                 options=_OPTIONS,
             )
             _refuse_outside_its_time(claims)
         except jwt.ExpiredSignatureError:
             raise Unauthenticated("the token has expired") from None
-        except jwt.PyJWTError as error:
+        except (jwt.PyJWTError, TypeError) as error:  # TypeError: a key of another kind than the algorithm's
             raise Unauthenticated(f"the token is not valid: {type(error).__name__}") from None
         return claims
 
@@ -121,25 +162,44 @@ def _refuse_outside_its_time(claims: Mapping[str, Any]) -> None:
         raise jwt.ImmatureSignatureError
 
 
-_bearer = HTTPBearer(auto_error=False, description="A token from POST /v1/token of the auth service")
+def _caller_of(issuer: Issuer, claims: Mapping[str, Any]) -> Caller:
+    try:
+        account_id = UUID(claims[issuer.account_claim])
+    except (KeyError, ValueError, AttributeError, TypeError):
+        raise Unauthenticated("the token names no account") from None
+    said = claims.get("scope", claims.get("scp", ""))
+    words = said if isinstance(said, list) else str(said).split()
+    scopes = frozenset(str(word) for word in words)
+    if not issuer.grants_platform:
+        if account_id == PLATFORM:
+            raise Unauthenticated("the token names no account")
+        scopes = frozenset(scope for scope in scopes if not scope.startswith(_PLATFORM_SCOPES))
+    return Caller(account_id, str(claims["sub"]), scopes)
 
 
-async def _caller(request: Request, _: Annotated[object, Depends(_bearer)]) -> Caller:
-    scheme, _space, token = request.headers.get("authorization", "").partition(" ")
-    if scheme.lower() != "bearer" or not token:
-        raise Unauthenticated("no bearer token")
-    verifier: Verifier = request.app.state.runtime.verifier
-    return await verifier.verify(token)
+_BEARER = "Bearer "
 
 
-class requires:  # noqa: N801 - reads as a word at the route
+class _Requires(HTTPBearer):
+    """One dependency for each route: it verifies the token and checks the scope."""
+
+    def __init__(self, scope: str) -> None:
+        description = "A token from POST /v1/token of the auth service"
+        super().__init__(scheme_name="HTTPBearer", auto_error=False, description=description)
+        self.scope = scope  # a test reads it: every route declares one
+
+    async def __call__(self, request: Request) -> Caller:  # type: ignore[override]
+        header = request.headers.get("authorization", "")
+        token = header[len(_BEARER) :].strip()
+        if not token or header[: len(_BEARER)].lower() != _BEARER.lower():
+            raise Unauthenticated("no bearer token")
+        verifier: Verifier = request.app.state.runtime.verifier
+        caller = await verifier.verify(token)
+        if self.scope not in caller.scopes:
+            raise Forbidden(f"this needs the scope {self.scope}", fix="Use an API key that has it")
+        return caller
+
+
+def requires(scope: str) -> Any:
     """`caller: Annotated[Caller, requires("listings:read")]`: the route's scope, denied by default."""
-
-    def __new__(cls, scope: str) -> Any:
-        async def check(caller: Annotated[Caller, Depends(_caller)]) -> Caller:
-            if scope not in caller.scopes:
-                raise Forbidden(f"this needs the scope {scope}", fix="Use an API key that has it")
-            return caller
-
-        check.scope = scope  # type: ignore[attr-defined]  # a test reads it: every route declares one
-        return Depends(check)
+    return Depends(_Requires(scope))

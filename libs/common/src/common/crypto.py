@@ -60,12 +60,16 @@ class KeyRing:
             keys[key_id] = key
         return cls(keys)
 
+    def head_of(self, key_id: str) -> bytes:
+        """What every blob begins with that this key has wrapped: version, length and id."""
+        name = key_id.encode()
+        return _VERSION + bytes([len(name)]) + name
+
     def wrap(self, data_key: bytes, context: Context) -> bytes:
         """version, key id, and the data key sealed under the ring's active key."""
         nonce = os.urandom(_NONCE)
-        name = self.active.encode()
         sealed = self._keys[self.active].encrypt(nonce, data_key, context.bytes())
-        return _VERSION + bytes([len(name)]) + name + nonce + sealed
+        return self.head_of(self.active) + nonce + sealed
 
     def unwrap(self, wrapped: bytes, context: Context) -> bytes:
         """The data key. Raises `KeyLost` or `Unreadable`."""

@@ -33,6 +33,10 @@ __all__ = ["URL", "AsyncClient", "NotSent", "OutcomeUnknown", "Request", "Respon
 
 # An answer up to this size (bytes, by its Content-Length) is read at once; a larger one streams.
 _READ_AT_ONCE = 1 << 20
+# A client gives up an idle connection long before the server does: on one that the server is just closing, a request
+# has no answer and an unknown outcome.
+IDLE_CLIENT_SECONDS = 15
+IDLE_SERVER_SECONDS = 75
 # Raised by aiohttp only while it connects, so before a byte of the request has left.
 _BEFORE_SENDING = (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError)
 
@@ -115,7 +119,9 @@ class _Transport(AiohttpTransport):
 
     def get_client(self) -> aiohttp.ClientSession:
         return aiohttp.ClientSession(
-            connector=aiohttp.TCPConnector(limit=self.connections, ssl=self.ssl_context),
+            connector=aiohttp.TCPConnector(
+                limit=self.connections, ssl=self.ssl_context, keepalive_timeout=IDLE_CLIENT_SECONDS
+            ),
             cookie_jar=aiohttp.DummyCookieJar(),
             auto_decompress=False,
             trust_env=False,

@@ -9,7 +9,11 @@ from common.contracts.connections import Region
 
 DEVELOPMENT_MARK = "dev-only-"
 
+AUDIENCE = "entrepot"
+
 Role = Literal["api", "worker"]
+# What an external issuer may sign with; a shared secret (HS256) or `none` can never be configured.
+AsymmetricAlgorithm = Literal["RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "EdDSA"]
 
 
 class ServiceSettings(BaseSettings):
@@ -39,7 +43,11 @@ class ServiceSettings(BaseSettings):
 
     auth_url: AnyHttpUrl = Field(description="base URL of the auth service: tokens, JWKS, Amazon access tokens")
     token_issuer: str = Field(default="entrepot", description="`iss` of the JWTs that are accepted")
-    jwks_url: AnyHttpUrl | None = Field(default=None, description="an external OIDC issuer's keys instead of auth's")
+    oidc_issuer: str = Field(default="", description="an external OIDC issuer, accepted beside auth: its `iss`")
+    oidc_jwks_url: AnyHttpUrl | None = Field(default=None, description="where that issuer publishes its keys")
+    oidc_audience: str = AUDIENCE
+    oidc_algorithms: Annotated[tuple[AsymmetricAlgorithm, ...], NoDecode] = ("RS256",)
+    oidc_account_claim: str = Field(default="account", description="the claim that holds the account's UUID")
     service_key: SecretStr = Field(description="this service's own API key, exchanged at auth")
     key_ring: SecretStr = Field(description="`id:base64 of 32 bytes`, comma separated; the first one encrypts")
 
@@ -50,7 +58,20 @@ class ServiceSettings(BaseSettings):
     amazon_client_id_eu: str = ""
     amazon_client_id_fe: str = ""
 
-    @field_validator("roles", mode="before")
+    @field_validator("oidc_jwks_url", mode="before")
+    @classmethod
+    def _empty_is_none(cls, value: object) -> object:
+        return None if value == "" else value
+
+    @model_validator(mode="after")
+    def _external_issuer_is_whole(self) -> Self:
+        if self.oidc_issuer and self.oidc_jwks_url is None:
+            raise ValueError("OIDC_JWKS_URL is needed with OIDC_ISSUER")
+        if self.oidc_issuer == self.token_issuer:
+            raise ValueError("OIDC_ISSUER must differ from TOKEN_ISSUER: each has keys of its own")
+        return self
+
+    @field_validator("roles", "oidc_algorithms", mode="before")
     @classmethod
     def _split(cls, value: object) -> object:
         return [part.strip() for part in value.split(",") if part.strip()] if isinstance(value, str) else value

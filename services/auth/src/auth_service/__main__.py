@@ -9,9 +9,10 @@ from typing import Annotated
 import typer
 from sqlmodel.ext.asyncio.session import AsyncSession
 
-from auth_service import identity
+from auth_service import identity, signing
 from auth_service.app import SERVICE
 from common.cli import read_settings, service_cli
+from common.crypto import KeyRing
 from common.db import Database
 from common.errors import InvalidRequest
 from common.settings import DEVELOPMENT_MARK
@@ -42,6 +43,31 @@ def create_service_key(name: Name, as_json: AsJson = False) -> None:
         return {"key_id": str(key.id), "key": text, "scopes": key.scopes}
 
     _print(asyncio.run(_in_transaction(make)), as_json)
+
+
+@cli.command()
+def create_operator_key(name: Name, as_json: AsJson = False) -> None:
+    """Makes an API key of the platform's operator, who reads the platform's own notifications and nothing else."""
+
+    async def make(session: AsyncSession) -> dict[str, object]:
+        key, text = await identity.create_operator_key(session, name)
+        return {"key_id": str(key.id), "key": text, "scopes": key.scopes}
+
+    _print(asyncio.run(_in_transaction(make)), as_json)
+
+
+@cli.command()
+def rotate_signing_key() -> None:
+    """Publishes the next key that signs JWTs; it signs a minute later, and what is signed already stays valid.
+
+    Time does it too, every SIGNING_KEY_DAYS.
+    """
+    key_ring = KeyRing.parse(read_settings(SERVICE).key_ring.get_secret_value())
+
+    async def make(session: AsyncSession) -> dict[str, object]:
+        return {"key_id": (await signing.add_signing_key(session, key_ring)).id}
+
+    _print(asyncio.run(_in_transaction(make)), as_json=False)
 
 
 @cli.command()

@@ -15,7 +15,7 @@ from sqlalchemy import func
 from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
-from auth_service import vault
+from auth_service import auditing, vault
 from auth_service.announcing import move
 from auth_service.lifecycle import CALLABLE
 from auth_service.lwa import GrantRefused, Lwa, LwaUnavailable, Tokens
@@ -200,11 +200,12 @@ class TokenBroker:
         connection's grant any more."""
         async with self._db.transaction() as session:
             connection = await session.get(Connection, lease.connection.id, with_for_update=True)
-            if connection is None or connection.refresh_token != lease.sealed_grant:
+            # Told apart by the time of the consent: a rotation of the key ring rewrites the ciphertext.
+            if connection is None or connection.authorized_at != lease.connection.authorized_at:
                 return False
             connection.refresh_token = None
             await run(session, "delete from access_token where connection_id = $1", connection.id)
-            if await move(session, connection, "refused"):
+            if await move(session, connection, "refused", actor=auditing.AMAZON):
                 log.warning("connection_revoked", connection_id=str(connection.id), region=connection.region)
         return True
 

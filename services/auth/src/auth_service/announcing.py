@@ -3,10 +3,16 @@
 from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
-from auth_service.lifecycle import ANNOUNCED_AS, TRANSITIONS, Happening
+from auth_service import auditing
+from auth_service.lifecycle import CALLABLE, TOLD_AS, TRANSITIONS, Happening
 from auth_service.models import Channel, Connection
-from common import clock, outbox
+from auth_service.notifying import notify
+from common import clock, jobs, outbox
 from common.contracts import connections as contract
+
+# Whether the authorisation still holds is asked of Amazon once a day, beside every call that finds out by itself.
+CHECK = "check_connection"
+CHECK_EVERY_SECONDS = 86_400.0
 
 
 async def announce(
@@ -43,12 +49,40 @@ async def announce(
     await outbox.publish(session, event)
 
 
-async def move(session: AsyncSession, connection: Connection, happening: Happening) -> bool:
-    """Moves a connection, whose row lock the caller holds, by the transition table and announces it; answers whether
-    the table moves it at all. What happens twice is therefore announced once."""
+async def move(session: AsyncSession, connection: Connection, happening: Happening, *, actor: str) -> bool:
+    """Moves a connection, whose row lock the caller holds, by the transition table; answers whether the table moves it
+    at all. One event, one notification and one audit entry go with it, so what happens twice is told once."""
     target = TRANSITIONS.get((connection.status, happening))
     if target is None:
         return False
-    connection.status = target
-    await announce(session, connection, ANNOUNCED_AS[happening])
+    before, connection.status = connection.status, target
+    told = TOLD_AS[happening]
+    await announce(session, connection, told.event)
+    await notify(
+        session,
+        connection.account_id,
+        told.code,
+        f"{connection.name} ({connection.selling_partner_id}, {connection.region}): {told.detail}",
+        fix=told.fix.replace("{id}", str(connection.id)),
+        connection_id=connection.id,
+    )
+    await auditing.record(
+        session,
+        connection.account_id,
+        actor,
+        f"connection.{happening}",
+        connection.id,
+        status_before=before,
+        status=target,
+    )
+    if target in CALLABLE:
+        await jobs.schedule(
+            session,
+            account_id=connection.account_id,
+            connection_id=connection.id,
+            operation=CHECK,
+            every_seconds=CHECK_EVERY_SECONDS,
+        )
+    else:
+        await jobs.unschedule(session, connection.id)
     return True

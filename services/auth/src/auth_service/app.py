@@ -1,10 +1,12 @@
 """Wires auth: it verifies with its own keys and calls Amazon with its own tokens, never over HTTP to itself."""
 
 from auth_service.access_tokens import TokenBroker
+from auth_service.jobs import background, runners
 from auth_service.lwa import Lwa
 from auth_service.routes import ROUTERS
 from auth_service.settings import AuthSettings
 from auth_service.signing import OwnKeys
+from auth_service.vault import SEALED
 from common.app import Runtime, Service
 
 
@@ -22,6 +24,9 @@ SERVICE = Service(
     package="auth_service",
     settings=AuthSettings,
     routers=ROUTERS,
+    operations=runners,
+    background=background,
     keys=_keys,
     access=_access,
+    sealed=SEALED,
 )

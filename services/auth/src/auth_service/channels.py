@@ -8,6 +8,7 @@ from uuid import UUID
 from sqlmodel import col
 from sqlmodel.ext.asyncio.session import AsyncSession
 
+from auth_service import auditing
 from auth_service.announcing import announce
 from auth_service.connecting import known_marketplace
 from auth_service.models import Channel, Connection
@@ -32,6 +33,8 @@ async def create_channel(session: AsyncSession, caller: Caller, new: NewChannel)
     channel = Channel(account_id=caller.account_id, created_at=now, updated_at=now, **new.model_dump())
     session.add(channel)
     await announce(session, connection, ConnectionChanged)
+    facts = {"connection_id": str(connection.id), "marketplace_id": channel.marketplace_id}
+    await auditing.record(session, caller.account_id, caller.subject, "channel.created", channel.id, **facts)
     return channel
 
 
@@ -45,14 +48,15 @@ async def change_channel(session: AsyncSession, caller: Caller, channel_id: UUID
     if moves_to != channel.marketplace_id:
         known_marketplace(moves_to, region=connection.region)
         await _refuse_second(session, caller, connection.id, moves_to)
-    await _apply(session, channel, connection, wanted)
+    await _apply(session, caller, channel, connection, "channel.changed", wanted)
     return channel
 
 
 async def pause_channel(session: AsyncSession, caller: Caller, channel_id: UUID, *, paused: bool) -> Channel:
     """Pauses or unpauses it."""
     channel, connection = await _locked(session, caller, channel_id)
-    await _apply(session, channel, connection, {"paused": paused})
+    action = "channel.paused" if paused else "channel.unpaused"
+    await _apply(session, caller, channel, connection, action, {"paused": paused})
     return channel
 
 
@@ -61,6 +65,8 @@ async def delete_channel(session: AsyncSession, caller: Caller, channel_id: UUID
     channel, connection = await _locked(session, caller, channel_id)
     await session.delete(channel)
     await announce(session, connection, ConnectionChanged)
+    facts = {"connection_id": str(connection.id), "marketplace_id": channel.marketplace_id}
+    await auditing.record(session, caller.account_id, caller.subject, "channel.deleted", channel.id, **facts)
 
 
 async def _locked(session: AsyncSession, caller: Caller, channel_id: UUID) -> tuple[Channel, Connection]:
@@ -68,13 +74,21 @@ async def _locked(session: AsyncSession, caller: Caller, channel_id: UUID) -> tu
     return channel, await caller.one(session, Connection, channel.connection_id, lock=True)
 
 
-async def _apply(session: AsyncSession, channel: Channel, connection: Connection, wanted: dict[str, object]) -> None:
+async def _apply(
+    session: AsyncSession,
+    caller: Caller,
+    channel: Channel,
+    connection: Connection,
+    action: str,
+    wanted: dict[str, object],
+) -> None:
     """Writes and announces what differs; nothing when nothing does."""
     changed = {name: value for name, value in wanted.items() if getattr(channel, name) != value}
     if not changed:
         return
     channel.sqlmodel_update(changed | {"updated_at": clock.now()})
     await announce(session, connection, ConnectionChanged)
+    await auditing.record(session, caller.account_id, caller.subject, action, channel.id, fields=sorted(changed))
 
 
 async def _refuse_second(session: AsyncSession, caller: Caller, connection_id: UUID, marketplace_id: str) -> None:

@@ -1,13 +1,18 @@
 """Asking Amazon in which marketplaces a seller is active: the test of a connection and of a channel (MISSION A6)."""
 
+from uuid import UUID
+
 from auth_service.models import Channel, Connection
+from auth_service.notifying import notify
 from auth_service.schemas import ChannelTest, ParticipationView
+from common import clock
 from common.amazon.access import Seller
 from common.amazon.client import AmazonClient
 from common.amazon.errors import AccessDenied, AmazonError, Throttled
 from common.amazon.marketplaces import is_marketplace, marketplace
 from common.amazon.sellers import MarketplaceParticipation, get_marketplace_participations
-from common.errors import Conflict, Unavailable
+from common.db import Database
+from common.errors import Conflict, Problem, Unavailable
 
 
 class AmazonDeniesAccess(Conflict):
@@ -24,27 +29,66 @@ class AmazonUnavailable(Unavailable):
     fix = "Try again in a moment"
 
 
-async def participations(amazon: AmazonClient, connection: Connection) -> list[ParticipationView]:
-    """The Amazon stores that the seller's account takes part in; entries that are no stores are left out (FACTS 1.5).
-
-    Raises `ConnectionIsRevoked` or `ConnectionNotActive` of `access_tokens`, `AmazonDeniesAccess`, `AmazonBusy` (with
-    Retry-After) or `AmazonUnavailable`.
+async def check(db: Database, amazon: AmazonClient, connection: Connection) -> list[ParticipationView]:
+    """Asks Amazon in which marketplaces the seller is active, and keeps what that says of the connection's health; a
+    problem that is new leaves a notification. No transaction is open meanwhile. Raises as `participations_of`, and
+    `ConnectionIsRevoked` or `ConnectionNotActive` of `access_tokens`.
     """
     seller = Seller(connection.account_id, connection.id, connection.selling_partner_id, connection.region)
     try:
+        found = await participations_of(amazon, seller)
+    except AmazonDeniesAccess as problem:
+        await _keep(db, connection.id, problem)
+        raise
+    await _keep(db, connection.id, None)
+    return found
+
+
+async def _keep(db: Database, connection_id: UUID, problem: AmazonDeniesAccess | None) -> None:
+    async with db.transaction() as session:
+        connection = await session.get(Connection, connection_id, with_for_update=True)
+        if connection is None:
+            return
+        before, connection.check_problem = connection.check_problem, problem.slug if problem else None
+        connection.checked_at = clock.now()
+        if problem is not None and before != problem.slug:
+            detail = f"{connection.name}: {problem.title}"
+            await notify(
+                session,
+                connection.account_id,
+                problem.slug,
+                detail,
+                fix=problem.how,
+                connection_id=connection.id,
+            )
+
+
+async def participations_of(amazon: AmazonClient, seller: Seller) -> list[ParticipationView]:
+    """The Amazon stores that the seller's account takes part in; entries that are no stores are left out (FACTS 1.5).
+
+    Raises `AmazonDeniesAccess`, `AmazonBusy` (with Retry-After) or `AmazonUnavailable`.
+    """
+    try:
         found = await get_marketplace_participations(amazon, seller)
-    except Throttled as error:
-        seconds = max(1, round(error.retry_after))
-        raise AmazonBusy(
-            "Amazon allows this check once a minute",
-            fix=f"Try again in {seconds} s",
-            headers={"Retry-After": str(seconds)},
-        ) from None
-    except AccessDenied as error:
-        raise AmazonDeniesAccess(amazon_code=error.code, amazon_request_id=error.request_id) from None
     except AmazonError as error:
-        raise AmazonUnavailable(str(error)) from None
+        raise refusal(error) from None
     return [_view(entry) for entry in found if is_marketplace(entry.marketplace.id)]
+
+
+def refusal(error: AmazonError) -> Problem:
+    """What an error of Amazon's means for who asked for a check."""
+    match error:
+        case Throttled():
+            seconds = max(1, round(error.retry_after))
+            return AmazonBusy(
+                "Amazon allows this check once a minute",
+                fix=f"Try again in {seconds} s",
+                headers={"Retry-After": str(seconds)},
+            )
+        case AccessDenied():
+            return AmazonDeniesAccess(amazon_code=error.code, amazon_request_id=error.request_id)
+        case _:
+            return AmazonUnavailable(str(error))
 
 
 def channel_test(channel: Channel, found: list[ParticipationView]) -> ChannelTest:

@@ -5,11 +5,12 @@ from uuid import UUID
 from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
+from auth_service import auditing
 from auth_service.announcing import announce, move
-from auth_service.lifecycle import ENABLED_AS, enabled_status
+from auth_service.lifecycle import enabling
 from auth_service.models import Channel, Connection
 from auth_service.schemas import ConnectionChanges, NewConnection
-from common import clock
+from common import clock, jobs
 from common.amazon.marketplaces import Marketplace, marketplace
 from common.amazon.marketplaces import UnknownMarketplace as NoMarketplace
 from common.bulk import insert_page
@@ -51,12 +52,33 @@ def known_marketplace(marketplace_id: str, *, region: Region | None = None) -> M
 
 async def create_connection(session: AsyncSession, caller: Caller, new: NewConnection) -> Connection:
     """A pending connection. Raises `UnknownMarketplace`, or `ConnectionExists` with the id of the one there is."""
-    home = known_marketplace(new.marketplace_id)
+    found, created = await _insert(session, caller, new.selling_partner_id, new.marketplace_id, new.name)
+    if not created:
+        raise ConnectionExists(
+            f"{found.selling_partner_id} is connected in {found.region} as {found.name!r}",
+            connection_id=str(found.id),
+        )
+    return found
+
+
+async def find_or_create_connection(
+    session: AsyncSession, caller: Caller, selling_partner_id: str, marketplace_id: str, *, name: str
+) -> Connection:
+    """The caller's connection of that seller and region, locked; a new pending one of that name when there is none."""
+    found, _ = await _insert(session, caller, selling_partner_id, marketplace_id, name)
+    return await caller.one(session, Connection, found.id, lock=True)
+
+
+async def _insert(
+    session: AsyncSession, caller: Caller, selling_partner_id: str, marketplace_id: str, name: str
+) -> tuple[Connection, bool]:
+    """The account's connection of that seller and region, and whether it was made here."""
+    home = known_marketplace(marketplace_id)
     now = clock.now()
     connection = Connection(
         account_id=caller.account_id,
-        name=new.name,
-        selling_partner_id=new.selling_partner_id,
+        name=name,
+        selling_partner_id=selling_partner_id,
         region=home.region,
         home_marketplace_id=home.marketplace_id,
         created_at=now,
@@ -73,14 +95,20 @@ async def create_connection(session: AsyncSession, caller: Caller, new: NewConne
     )
     if not created:
         same = caller.scoped(Connection).where(
-            col(Connection.selling_partner_id) == new.selling_partner_id, col(Connection.region) == home.region
+            col(Connection.selling_partner_id) == selling_partner_id, col(Connection.region) == home.region
         )
-        existing = (await session.exec(same)).one()
-        raise ConnectionExists(
-            f"{existing.selling_partner_id} is connected in {existing.region} as {existing.name!r}",
-            connection_id=str(existing.id),
-        )
-    return await session.get_one(Connection, connection.id)
+        return (await session.exec(same)).one(), False
+    await auditing.record(
+        session,
+        caller.account_id,
+        caller.subject,
+        "connection.created",
+        connection.id,
+        selling_partner_id=selling_partner_id,
+        region=home.region,
+        home_marketplace_id=home.marketplace_id,
+    )
+    return await session.get_one(Connection, connection.id), True
 
 
 async def change_connection(
@@ -97,24 +125,32 @@ async def change_connection(
         ).marketplace_id
     if before != (connection.name, connection.home_marketplace_id):
         await announce(session, connection, ConnectionChanged)
+        await auditing.record(
+            session,
+            caller.account_id,
+            caller.subject,
+            "connection.changed",
+            connection.id,
+            name=connection.name,
+            home_marketplace_id=connection.home_marketplace_id,
+        )
     return connection
 
 
 async def disable_connection(session: AsyncSession, caller: Caller, connection_id: UUID) -> Connection:
     """No more calls for it until it is enabled; its grant is kept."""
     connection = await caller.one(session, Connection, connection_id, lock=True)
-    await move(session, connection, "disabled")
+    await move(session, connection, "disabled", actor=caller.subject)
     return connection
 
 
 async def enable_connection(session: AsyncSession, caller: Caller, connection_id: UUID) -> Connection:
     """Back to what it was before it was disabled."""
     connection = await caller.one(session, Connection, connection_id, lock=True)
-    if connection.status == "disabled":
-        connection.status = enabled_status(
-            holds_grant=connection.refresh_token is not None, was_authorized=connection.authorized_at is not None
-        )
-        await announce(session, connection, ENABLED_AS)
+    back = enabling(
+        holds_grant=connection.refresh_token is not None, was_authorized=connection.authorized_at is not None
+    )
+    await move(session, connection, back, actor=caller.subject)
     return connection
 
 
@@ -128,4 +164,6 @@ async def delete_connection(session: AsyncSession, caller: Caller, connection_id
             channels=[{"id": str(channel.id), "name": channel.name} for channel in channels],
         )
     await announce(session, connection, ConnectionDisabled, deleted=True)
+    await jobs.unschedule(session, connection.id)
+    await auditing.record(session, caller.account_id, caller.subject, "connection.deleted", connection.id)
     await session.delete(connection)

@@ -4,23 +4,21 @@ import hashlib
 import secrets
 from datetime import timedelta
 from urllib.parse import urlencode
-from uuid import UUID
 
 import structlog
 from sqlmodel import col, delete
 from sqlmodel.ext.asyncio.session import AsyncSession
 
-from auth_service import vault
-from auth_service.announcing import move
+from auth_service.granting import ConnectionIsDisabled, grant
 from auth_service.lwa import GrantRefused, Lwa
-from auth_service.models import AccessToken, Connection, Consent
+from auth_service.models import Connection, Consent
 from auth_service.settings import AppIdentity, AuthSettings
 from common import clock
 from common.amazon.marketplaces import marketplace
 from common.contracts.connections import Region
 from common.crypto import KeyRing
 from common.db import Database
-from common.errors import Conflict, InvalidRequest, Unavailable
+from common.errors import Conflict, Forbidden, InvalidRequest, Unavailable
 
 log = structlog.get_logger()
 
@@ -38,11 +36,6 @@ class AppNotConfigured(Unavailable):
         )
 
 
-class ConnectionIsDisabled(Conflict):
-    slug, title = "connection-disabled", "The connection is switched off"
-    fix = "Enable it first: POST /v1/connections/{id}/enable"
-
-
 class ConsentUnknown(InvalidRequest):
     slug, title = "consent-unknown", "This consent was not started here"
     fix = _ASK_AGAIN
@@ -58,6 +51,14 @@ class ConsentExpired(InvalidRequest):
     fix = _ASK_AGAIN
 
 
+class OtherBrowser(Forbidden):
+    slug, title = "consent-of-another-browser", "This consent was begun in another browser"
+    fix = (
+        "Open the consent page in the browser that asked for it (its answer sets a cookie), within ten minutes; "
+        "CONSENT_BROWSER_BOUND=false where a backend asks for it"
+    )
+
+
 class WrongSeller(InvalidRequest):
     slug, title = "wrong-seller", "Another seller account gave this consent"
     fix = "Sign in to Seller Central as the connection's seller and a" + _ASK_AGAIN[1:]
@@ -68,14 +69,37 @@ class CodeRefused(InvalidRequest):
     fix = "Codes live five minutes and work once. " + _ASK_AGAIN
 
 
-async def begin_consent(session: AsyncSession, settings: AuthSettings, connection: Connection) -> str:
-    """The URL of the consent page (FACTS 2.1), good for ten minutes and one use.
+async def begin_consent(
+    session: AsyncSession, settings: AuthSettings, connection: Connection, *, actor: str, browser: bytes | None
+) -> str:
+    """The URL of the consent page (FACTS 2.1), good for ten minutes, one use, and one browser (see `browsers.py`).
 
     Raises `AppNotConfigured` or `ConnectionIsDisabled`.
     """
-    app = settings.app(connection.region)
+    app = configured_app(settings, connection.region)
+    state = await new_state(session, connection, actor=actor, browser=browser)
+    origin = settings.amazon_consent_url.rstrip("/") or marketplace(connection.home_marketplace_id).consent_url
+    query = {"application_id": app.application_id, "state": state}
+    if settings.amazon_redirect_uri:
+        query["redirect_uri"] = settings.amazon_redirect_uri
+    if settings.amazon_app_draft:
+        query["version"] = "beta"  # MD1000 without it while the app is a draft, and with it afterwards
+    return f"{origin}/apps/authorize/consent?{urlencode(query)}"
+
+
+def configured_app(settings: AuthSettings, region: Region) -> AppIdentity:
+    """Our app of that region. Raises `AppNotConfigured`."""
+    app = settings.app(region)
     if not (app.application_id and app.client_id):
-        raise AppNotConfigured(connection.region)
+        raise AppNotConfigured(region)
+    return app
+
+
+async def new_state(session: AsyncSession, connection: Connection, *, actor: str, browser: bytes | None) -> str:
+    """256 random bits that stand for one consent of this connection; stored as their SHA-256.
+
+    Raises `ConnectionIsDisabled`.
+    """
     if connection.status == "disabled":
         raise ConnectionIsDisabled
     now = clock.now()
@@ -89,21 +113,13 @@ async def begin_consent(session: AsyncSession, settings: AuthSettings, connectio
             account_id=connection.account_id,
             connection_id=connection.id,
             region=connection.region,
+            begun_by=actor,
+            browser_hash=browser,
             expires_at=now + STATE_LIFE,
         )
     )
     await session.flush()
-    return _consent_url(settings, app, connection.home_marketplace_id, state)
-
-
-def _consent_url(settings: AuthSettings, app: AppIdentity, marketplace_id: str, state: str) -> str:
-    origin = settings.amazon_consent_url.rstrip("/") or marketplace(marketplace_id).consent_url
-    query = {"application_id": app.application_id, "state": state}
-    if settings.amazon_redirect_uri:
-        query["redirect_uri"] = settings.amazon_redirect_uri
-    if settings.amazon_app_draft:
-        query["version"] = "beta"  # MD1000 without it while the app is a draft, and with it afterwards
-    return f"{origin}/apps/authorize/consent?{urlencode(query)}"
+    return state
 
 
 async def complete_consent(
@@ -115,14 +131,16 @@ async def complete_consent(
     state: str,
     selling_partner_id: str,
     code: str,
+    browser: bytes | None = None,
 ) -> Connection:
     """Turns what Amazon sent the browser back with into an active connection.
 
     A process that dies between the steps leaves a used state and a connection as it was: the consent is repeated.
-    Raises `ConsentUnknown`, `ConsentUsed`, `ConsentExpired`, `WrongSeller`, `CodeRefused` or what `Lwa` raises.
+    Raises `ConsentUnknown`, `ConsentUsed`, `ConsentExpired`, `OtherBrowser`, `WrongSeller`, `CodeRefused` or what
+    `Lwa` raises.
     """
     async with db.transaction() as session:
-        consent = await _claim(session, state)
+        consent = await _claim(session, state, browser)
         connection = await session.get_one(Connection, consent.connection_id)
     if not secrets.compare_digest(connection.selling_partner_id.encode(), selling_partner_id.encode()):
         log.warning("consent_of_another_seller", connection_id=str(connection.id))
@@ -132,10 +150,14 @@ async def complete_consent(
     except GrantRefused:
         raise CodeRefused from None
     async with db.transaction() as session:
-        return await _authorize(session, key_ring, connection.id, tokens.refresh_token)
+        authorized = await session.get(Connection, connection.id, with_for_update=True)
+        if authorized is None:
+            raise ConsentUnknown("the connection was deleted meanwhile")
+        await grant(session, key_ring, authorized, tokens.refresh_token, actor=consent.begun_by)
+        return authorized
 
 
-async def _claim(session: AsyncSession, state: str) -> Consent:
+async def _claim(session: AsyncSession, state: str, browser: bytes | None) -> Consent:
     """Marks the state as used. Of any number of callers at once one gets it, the others wait and are refused."""
     consent = await session.get(Consent, _hash(state), with_for_update=True)
     if consent is None:
@@ -144,24 +166,12 @@ async def _claim(session: AsyncSession, state: str) -> Consent:
         raise ConsentUsed
     if consent.expires_at <= clock.now():
         raise ConsentExpired
+    if consent.browser_hash is not None and not secrets.compare_digest(consent.browser_hash, browser or b""):
+        # The state stays unused: whoever sends a stranger this way does not end the owner's consent.
+        log.warning("consent_of_another_browser", connection_id=str(consent.connection_id))
+        raise OtherBrowser
     consent.used_at = clock.now()
     return consent
-
-
-async def _authorize(session: AsyncSession, key_ring: KeyRing, connection_id: UUID, refresh_token: str) -> Connection:
-    connection = await session.get(Connection, connection_id, with_for_update=True)
-    if connection is None:
-        raise ConsentUnknown("the connection was deleted meanwhile")
-    if connection.status == "disabled":
-        raise ConnectionIsDisabled
-    connection.refresh_token = vault.seal(
-        key_ring, refresh_token.encode(), connection.account_id, connection.id, "refresh_token"
-    )
-    connection.authorized_at = clock.now()
-    # Of the old grant; a refresh of it that is under way writes nothing, for its row is gone.
-    await session.exec(delete(AccessToken).where(col(AccessToken.connection_id) == connection_id))
-    await move(session, connection, "authorized")
-    return connection
 
 
 def _hash(state: str) -> bytes:

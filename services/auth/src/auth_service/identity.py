@@ -11,15 +11,16 @@ from uuid import UUID
 from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
-from auth_service import signing, vault
+from auth_service import auditing, signing, vault
 from auth_service.models import Account, ApiKey
-from auth_service.scopes import ACCOUNT_SCOPES, SERVICE_SCOPES
+from auth_service.scopes import ACCOUNT_SCOPES, OPERATOR_SCOPES, SERVICE_SCOPES
 from common import clock
 from common.bulk import run
-from common.callers import AUDIENCE, Caller
+from common.callers import Caller
 from common.contracts.http import TokenAnswer
 from common.crypto import KeyRing
 from common.errors import Forbidden, InvalidRequest, Unauthenticated
+from common.settings import AUDIENCE
 
 KEY_PREFIX = "ent_"
 TOKEN_LIFE = timedelta(minutes=15)
@@ -49,13 +50,18 @@ async def create_account(session: AsyncSession, name: str) -> tuple[Account, Api
     account = Account(name=name, created_at=clock.now())
     session.add(account)
     await session.flush()
-    key, text = await _add_key(session, account.id, "first key", ACCOUNT_SCOPES, created_by="command line")
+    key, text = await _add_key(session, account.id, "first key", ACCOUNT_SCOPES, created_by=auditing.COMMAND_LINE)
     return account, key, text
 
 
 async def create_service_key(session: AsyncSession, name: str) -> tuple[ApiKey, str]:
     """A key for one of the platform's own services; its tokens name the nil UUID as account."""
-    return await _add_key(session, None, name, SERVICE_SCOPES, created_by="command line")
+    return await _add_key(session, None, name, SERVICE_SCOPES, created_by=auditing.COMMAND_LINE)
+
+
+async def create_operator_key(session: AsyncSession, name: str) -> tuple[ApiKey, str]:
+    """A key for whoever runs the platform."""
+    return await _add_key(session, None, name, OPERATOR_SCOPES, created_by=auditing.COMMAND_LINE)
 
 
 async def register_service_key(session: AsyncSession, name: str, text: str) -> bool:
@@ -69,7 +75,7 @@ async def register_service_key(session: AsyncSession, name: str, text: str) -> b
     await run(session, "select pg_advisory_xact_lock(hashtext('register_service_key'))")
     known = (await session.exec(select(ApiKey).where(col(ApiKey.key_hash) == _hash(text)))).one_or_none()
     if known is None:
-        await _add_key(session, None, name, SERVICE_SCOPES, created_by="command line", text=text)
+        await _add_key(session, None, name, SERVICE_SCOPES, created_by=auditing.COMMAND_LINE, text=text)
     return known is None
 
 
@@ -107,25 +113,46 @@ async def _add_key(
     )
     session.add(key)
     await session.flush()
+    await auditing.record(
+        session, account_id or vault.NOBODY, created_by, "api_key.created", key.id, name=name, scopes=list(scopes)
+    )
     return key, text
 
 
 async def revoke_api_key(session: AsyncSession, caller: Caller, key_id: UUID) -> None:
     """From now on the key gets no token; tokens it got before live out their quarter of an hour."""
     key = await caller.one(session, ApiKey, key_id, lock=True)
-    key.revoked_at = key.revoked_at or clock.now()
+    if key.revoked_at is None:
+        key.revoked_at = clock.now()
+        await auditing.record(session, caller.account_id, caller.subject, "api_key.revoked", key.id, name=key.name)
 
 
-async def exchange(session: AsyncSession, key_ring: KeyRing, issuer: str, text: str) -> TokenAnswer:
-    """The JWT for an API key, in the form that `common.callers.Verifier` accepts. Raises `InvalidApiKey`."""
+async def exchange(
+    session: AsyncSession,
+    key_ring: KeyRing,
+    issuer: str,
+    text: str,
+    *,
+    client_id: str | None = None,
+    wanted: Collection[str] = (),
+) -> TokenAnswer:
+    """The JWT for an API key, in the form that `common.callers.Verifier` accepts; of the key's scopes only those that
+    are `wanted`, if any are named. Raises `InvalidApiKey` (also for a `client_id` that is not the key's id) or
+    `ScopeNotHeld`.
+    """
     key = await _key(session, text)
+    if client_id is not None and client_id != str(key.id):
+        raise InvalidApiKey("client_id is the id of another API key")
+    if lacking := sorted(set(wanted) - set(key.scopes)):
+        raise ScopeNotHeld(f"the key does not hold {', '.join(lacking)}")
+    scope = " ".join(one for one in key.scopes if one in wanted or not wanted)
     now = clock.now()
     claims: dict[str, Any] = {
         "iss": issuer,
         "aud": AUDIENCE,
         "sub": f"key:{key.id}",
         "account": str(key.account_id or vault.NOBODY),
-        "scope": " ".join(key.scopes),
+        "scope": scope,
         "iat": now,
         "exp": min(now + TOKEN_LIFE, key.expires_at or datetime.max.replace(tzinfo=now.tzinfo)),
     }
@@ -137,7 +164,7 @@ async def exchange(session: AsyncSession, key_ring: KeyRing, issuer: str, text: 
         now,
         now - LAST_USED_GRAIN,
     )
-    return TokenAnswer(access_token=token, expires_in=int((claims["exp"] - now).total_seconds()))
+    return TokenAnswer(access_token=token, expires_in=int((claims["exp"] - now).total_seconds()), scope=scope)
 
 
 async def _key(session: AsyncSession, text: str) -> ApiKey:

@@ -58,6 +58,10 @@ class _Refusal(msgspec.Struct):
     error: str = "unknown"
 
 
+class _SecretRefused(Exception):
+    """`invalid_client`: perhaps the app's other secret is accepted."""
+
+
 class _NoAnswer(LwaUnavailable):
     """Nothing was done at Amazon, or doing it again is harmless: worth another attempt."""
 
@@ -68,6 +72,8 @@ class Lwa:
     def __init__(self, http: AsyncClient, base_url: str) -> None:
         self._http = http
         self._url = base_url.rstrip("/") + "/auth/o2/token"
+        # By client id, the secret that was accepted last: during a rotation it is tried first.
+        self._accepted: dict[str, str] = {}
 
     async def exchange_code(self, app: AppIdentity, code: str, redirect_uri: str) -> Tokens:
         """Tokens for the code of a consent: once, and within five minutes of it (FACTS 2.3.2).
@@ -84,10 +90,22 @@ class Lwa:
         return await self._tokens(app, {"grant_type": "refresh_token", "refresh_token": refresh_token}, repeatable=True)
 
     async def _tokens(self, app: AppIdentity, form: dict[str, str], *, repeatable: bool) -> Tokens:
-        credentials = {"client_id": app.client_id, "client_secret": app.client_secret}
+        """Tries the app's secrets, of which two live while one is rotated (FACTS 2.5); no call fails for the change."""
+        preferred = self._accepted.get(app.client_id)
+        for secret in sorted(app.client_secrets, key=lambda secret: secret != preferred):
+            credentials = {"client_id": app.client_id, "client_secret": secret}
+            try:
+                tokens = await self._repeated(app, form | credentials, repeatable)
+            except _SecretRefused:
+                continue
+            self._accepted[app.client_id] = secret
+            return tokens
+        raise AppRefused(app.region, "invalid_client")
+
+    async def _repeated(self, app: AppIdentity, form: dict[str, str], repeatable: bool) -> Tokens:
         async for attempt in stamina.retry_context(on=_NoAnswer, attempts=ATTEMPTS, wait_max=1.0):
             with attempt:
-                return await self._ask(app, form | credentials, repeatable)
+                return await self._ask(app, form, repeatable)
         raise AssertionError("stamina returns, or raises the last error")
 
     async def _ask(self, app: AppIdentity, form: dict[str, str], repeatable: bool) -> Tokens:
@@ -108,6 +126,8 @@ class Lwa:
             raise (_NoAnswer if repeatable else LwaUnavailable)(f"it answers {answer.status_code}")
         if refusal.error == "invalid_grant":
             raise GrantRefused
+        if refusal.error == "invalid_client":
+            raise _SecretRefused
         raise AppRefused(app.region, refusal.error[:64])
 
 

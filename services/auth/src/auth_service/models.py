@@ -4,11 +4,11 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID, uuid4
 
-from sqlalchemy import LargeBinary, Text, UniqueConstraint
+from sqlalchemy import Index, LargeBinary, Text, UniqueConstraint
 from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 from sqlmodel import Field, SQLModel
 
-from auth_service.lifecycle import Status
+from auth_service.lifecycle import AUTHORIZATION_LIFE, Status
 from common.contracts.connections import Region
 from common.db import UtcField, new_registry
 
@@ -56,7 +56,10 @@ class SigningKey(AuthTable, table=True):
 
 
 class Connection(AuthTable, table=True):
-    """One seller authorisation; `version` counts what was announced on `entrepot.connections`."""
+    """One seller authorisation; `version` counts what was announced on `entrepot.connections`.
+
+    `checked_at` and `check_problem` (a slug) are of the last time Amazon was asked whether the authorisation holds.
+    """
 
     __tablename__ = "connection"
     __table_args__ = (UniqueConstraint("account_id", "selling_partner_id", "region"),)
@@ -71,12 +74,20 @@ class Connection(AuthTable, table=True):
     version: int = 0
     refresh_token: bytes | None = Field(default=None, sa_type=LargeBinary)
     authorized_at: datetime | None = UtcField(default=None)
+    checked_at: datetime | None = UtcField(default=None)
+    check_problem: str | None = None
     created_at: datetime = UtcField()
     updated_at: datetime = UtcField()
 
+    @property
+    def reauthorize_by(self) -> datetime | None:
+        """When the yearly authorisation ends (FACTS 2.3.4)."""
+        return self.authorized_at and self.authorized_at + AUTHORIZATION_LIFE
+
 
 class Consent(AuthTable, table=True):
-    """One consent page that was handed out; only the SHA-256 of its `state` is known here."""
+    """One consent page that was handed out; only the SHA-256 of its `state` is known here, and of the nonce of the
+    browser that it was handed to."""
 
     __tablename__ = "consent"
 
@@ -84,8 +95,29 @@ class Consent(AuthTable, table=True):
     account_id: UUID
     connection_id: UUID = Field(foreign_key="connection.id", ondelete="CASCADE", index=True)
     region: Region = Field(sa_type=Text)
+    begun_by: str = Field(default="", sa_column_kwargs={"server_default": ""})
+    browser_hash: bytes | None = Field(default=None, sa_type=LargeBinary)
     expires_at: datetime = UtcField()
     used_at: datetime | None = UtcField(default=None)
+
+
+class Authorization(AuthTable, table=True):
+    """An authorisation that began at Amazon (FACTS 2.2) and waits for an account to claim it; `amazon_state` is
+    ciphertext."""
+
+    __tablename__ = "authorization"
+
+    id: UUID = Field(default_factory=uuid4, primary_key=True)
+    account_id: UUID | None = None
+    selling_partner_id: str
+    region: Region = Field(sa_type=Text)
+    home_marketplace_id: str
+    callback_uri: str
+    amazon_state: bytes = Field(sa_type=LargeBinary)
+    draft: bool
+    browser_hash: bytes | None = Field(default=None, sa_type=LargeBinary)
+    created_at: datetime = UtcField()
+    expires_at: datetime = UtcField(index=True)
 
 
 class AccessToken(AuthTable, table=True):
@@ -122,6 +154,38 @@ class Channel(AuthTable, table=True):
     paused: bool = False
     created_at: datetime = UtcField()
     updated_at: datetime = UtcField()
+
+
+class Notification(AuthTable, table=True):
+    """Something people should know of: a connection that changed its state, or is about to. `occasion` is set where
+    the same may be found more than once, and told once."""
+
+    __tablename__ = "notification"
+    __table_args__ = (Index("ix_notification_account", "account_id", "created_at", "id"),)
+
+    id: UUID = Field(default_factory=uuid4, primary_key=True)
+    account_id: UUID
+    connection_id: UUID | None = None
+    code: str
+    detail: str
+    fix: str
+    occasion: str | None = Field(default=None, unique=True)
+    created_at: datetime = UtcField()
+
+
+class AuditEntry(AuthTable, table=True):
+    """Who did what to which connection, channel or key. The database refuses to change or remove a row."""
+
+    __tablename__ = "audit_entry"
+    __table_args__ = (Index("ix_audit_entry_account", "account_id", "created_at", "id"),)
+
+    id: UUID = Field(default_factory=uuid4, primary_key=True)
+    account_id: UUID
+    actor: str
+    action: str
+    subject_id: UUID | None = None
+    facts: dict[str, Any] = Field(sa_type=JSONB)
+    created_at: datetime = UtcField()
 
 
 METADATA = (AuthTable.metadata,)

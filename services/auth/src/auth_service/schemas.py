@@ -1,10 +1,10 @@
 """The bodies of auth's API."""
 
 from datetime import datetime
-from typing import Annotated
+from typing import Annotated, Any
 from uuid import UUID
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, SecretStr, StringConstraints
 
 from auth_service.lifecycle import Status
 from common.contracts.connections import Address, Region
@@ -13,6 +13,9 @@ from common.contracts.connections import Address, Region
 Text = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=200, pattern=r"^[^\x00]*$")]
 SellingPartnerId = Annotated[str, StringConstraints(strip_whitespace=True, pattern=r"^[A-Z0-9]{4,64}$")]
 MarketplaceId = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=32)]
+
+# FACTS 2.3.1: tokens have up to 2048 bytes. Secret: no error and no log shows it.
+RefreshToken = Annotated[SecretStr, Field(min_length=8, max_length=2048)]
 
 
 class Body(BaseModel):
@@ -77,6 +80,16 @@ class NewConnection(Body):
     marketplace_id: MarketplaceId
 
 
+class SelfAuthorizedConnection(NewConnection):
+    """With the refresh token of an app that its owner authorised in the developer console."""
+
+    refresh_token: RefreshToken
+
+
+class NewRefreshToken(Body):
+    refresh_token: RefreshToken
+
+
 class ConnectionChanges(Body):
     name: Text | None = None
     marketplace_id: MarketplaceId | None = None
@@ -91,18 +104,41 @@ class ConnectionView(View):
     status: Status
     version: int
     authorized_at: datetime | None
+    reauthorize_by: datetime | None
+    checked_at: datetime | None
+    check_problem: str | None
     created_at: datetime
     updated_at: datetime
 
 
-class CreatedConnection(ConnectionView):
+class Developer(BaseModel):
+    """Whose app the seller authorises, as Amazon's page shows it: another one in each region group."""
+
+    developer_name: str
+    developer_account: str
+
+
+class CreatedConnection(ConnectionView, Developer):
     """`consent_url` is where the seller says yes; it works once and for ten minutes."""
 
     consent_url: str
 
 
-class ConsentPage(BaseModel):
+class ConsentPage(Developer):
     consent_url: str
+
+
+class ClaimedAuthorization(Developer):
+    """`redirect_url` is where the browser goes on to, at Amazon; it works once and for ten minutes."""
+
+    connection: ConnectionView
+    redirect_url: str
+
+
+class KeptAuthorization(BaseModel):
+    """What came from Amazon and waits for `POST /v1/authorizations/{id}/claim`."""
+
+    authorization_id: UUID
 
 
 class ParticipationView(BaseModel):
@@ -162,3 +198,25 @@ class ChannelTest(BaseModel):
     ok: bool
     what: str
     marketplaces: list[ParticipationView]
+
+
+class NotificationView(View):
+    """`code` is stable; `detail` and `fix` are for people."""
+
+    id: UUID
+    connection_id: UUID | None
+    code: str
+    detail: str
+    fix: str
+    created_at: datetime
+
+
+class AuditEntryView(View):
+    """`actor`: `key:<id>`, the subject of an external token, `amazon`, `schedule` or `command line`."""
+
+    id: UUID
+    actor: str
+    action: str
+    subject_id: UUID | None
+    facts: dict[str, Any]
+    created_at: datetime

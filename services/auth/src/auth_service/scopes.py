@@ -20,3 +20,5 @@ ACCOUNT_SCOPES = (
 )
 # Of the platform's own services, which act for every account; no account's key can hold them.
 SERVICE_SCOPES = (ACCESS_TOKEN_SCOPE,)
+# Of who runs the platform: nothing of any account.
+OPERATOR_SCOPES = ("platform:read",)

@@ -2,7 +2,8 @@
 
 import asyncio
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from datetime import datetime, timedelta
 from typing import Any
 from uuid import uuid4
 
@@ -23,10 +24,14 @@ from common.service_tokens import LOOK_AGAIN_SECONDS
 
 # Two processes that start together must make one key: the advisory lock's number, "sign" in ASCII.
 _LOCK = 0x7369676E
+# A verifier looks again for an unknown key every `LOOK_AGAIN_SECONDS`, so by then every one of them can know it.
+PUBLISHED_BEFORE = timedelta(minutes=1)
+# Since the next key was made: its minute, the quarter of an hour that a token lives, and clocks that differ.
+KEPT_AFTER = timedelta(hours=1)
 
 
 async def signing_keys(session: AsyncSession, key_ring: KeyRing) -> list[SigningKey]:
-    """All keys, the one that signs first; there is always one."""
+    """All published keys, the newest first; there is always one."""
     newest_first = select(SigningKey).order_by(col(SigningKey.created_at).desc(), col(SigningKey.id))
     found = (await session.exec(newest_first)).all()
     if not found:
@@ -35,8 +40,28 @@ async def signing_keys(session: AsyncSession, key_ring: KeyRing) -> list[Signing
     return list(found) or [await add_signing_key(session, key_ring)]
 
 
+def signer(keys: Sequence[SigningKey], now: datetime) -> SigningKey:
+    """Of keys, the newest first, the one that signs: the newest that has been published long enough. Pure."""
+    return next((key for key in keys if key.created_at <= now - PUBLISHED_BEFORE), keys[-1])
+
+
+async def rotate(session: AsyncSession, key_ring: KeyRing, every: timedelta) -> tuple[int, int]:
+    """Publishes a next key when the newest is as old as `every`, and removes those that nothing valid is signed by any
+    more; answers how many of both. Processes that do it at the same time do it once."""
+    await run(session, "select pg_advisory_xact_lock($1)", _LOCK)
+    now, keys = clock.now(), await signing_keys(session, key_ring)
+    added = keys[0].created_at <= now - every
+    if added:
+        await add_signing_key(session, key_ring)
+    signs = signer(keys, now)
+    retired = [key for key in keys if key.created_at < signs.created_at and signs.created_at <= now - KEPT_AFTER]
+    for key in retired:
+        await session.delete(key)
+    return int(added), len(retired)
+
+
 async def add_signing_key(session: AsyncSession, key_ring: KeyRing) -> SigningKey:
-    """A new key, which signs from now on; what the older ones signed stays valid."""
+    """A new key, published at once; it signs a minute later. What the older ones signed stays valid."""
     private, key_id = Ed25519PrivateKey.generate(), uuid4().hex
     key = SigningKey(
         id=key_id,
@@ -50,8 +75,8 @@ async def add_signing_key(session: AsyncSession, key_ring: KeyRing) -> SigningKe
 
 
 async def sign(session: AsyncSession, key_ring: KeyRing, claims: dict[str, Any]) -> str:
-    """The claims as a JWT of the newest key."""
-    key = (await signing_keys(session, key_ring))[0]
+    """The claims as a JWT."""
+    key = signer(await signing_keys(session, key_ring), clock.now())
     private = Ed25519PrivateKey.from_private_bytes(
         vault.reveal(key_ring, key.private_key, vault.NOBODY, key.id, "signing_key")
     )

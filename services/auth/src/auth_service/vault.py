@@ -5,10 +5,19 @@ from uuid import UUID
 
 from common.crypto import Context, KeyLost, KeyRing
 from common.errors import Problem
+from common.rewrapping import SealedColumn
 
 NOBODY = UUID(int=0)  # the account of what belongs to the platform
 
-Purpose = Literal["refresh_token", "access_token", "signing_key"]
+Purpose = Literal["refresh_token", "access_token", "signing_key", "amazon_state"]
+
+# Every sealed column of this service: what a rotation of the key ring wraps anew.
+SEALED = (
+    SealedColumn("connection", "refresh_token", "refresh_token"),
+    SealedColumn("access_token", "token", "access_token", record="connection_id", key="connection_id"),
+    SealedColumn("signing_key", "private_key", "signing_key", account=None, key_type="text"),
+    SealedColumn("authorization", "amazon_state", "amazon_state", account=None),
+)
 
 
 class EncryptionKeyLost(Problem):

@@ -1,6 +1,7 @@
 """The toggle: attestations to Amazon's agreement given, withdrawn, run out, each a line of history (MISSION D2, D5)."""
 
-from datetime import datetime
+from collections.abc import Sequence
+from datetime import datetime, timedelta
 from typing import Literal
 from uuid import UUID
 
@@ -9,14 +10,15 @@ from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from common import clock, outbox
+from common.bulk import insert_page, run
 from common.callers import Caller
-from common.contracts.compliance import SourceComplianceChanged
+from common.contracts.agreements import RULES
+from common.contracts.compliance import SourceAttestationExpiring, SourceComplianceChanged
 from common.db import Database
 from common.errors import Conflict, InvalidRequest
 from compliance_service.account_turn import take_turn
-from compliance_service.agreements import RULES
-from compliance_service.models import Attestation, Source
-from compliance_service.rerouting import request_reroute
+from compliance_service.models import Attestation, AttestationWarning, Source
+from compliance_service.reroute_queue import request_reroute
 from compliance_service.schemas import AttestationGiven, BulkAttestation, BulkAttestationResult
 
 log = structlog.get_logger()
@@ -85,9 +87,65 @@ async def expire_due(db: Database) -> int:
             # A new attestation may have been given since the list was made.
             if source.compliant and source.attested_until and source.attested_until <= clock.now():
                 source.compliant = False
+                source.attested_until = None
                 await _record(session, source, "expired", by_whom="expiry", recorded_by="expiry")
                 expired += 1
     return expired
+
+
+async def warn_due(db: Database, days_before: Sequence[int]) -> int:
+    """Announces which attestations run out soon, once for each of these numbers of days; answers how many warnings.
+
+    An attestation that is given for less than several of them gets one warning, not one for each.
+    """
+    if not days_before:
+        return 0
+    async with db.transaction() as session:
+        due = await run(session, _WARN_ABOUT, clock.now(), list(days_before))
+    warned = 0
+    for source_id, account_id, version in due:
+        async with db.transaction() as session:
+            await take_turn(session, [account_id])
+            source = await session.get_one(Source, source_id, with_for_update=True)
+            now = clock.now()
+            until = source.attested_until
+            # A new attestation may have been given since the list was made.
+            if not source.compliant or source.attestation_version != version or until is None or until <= now:
+                continue
+            reached = [days for days in days_before if until - now <= timedelta(days=days)]
+            new = await insert_page(
+                session,
+                AttestationWarning,
+                ("source_id", "version", "days_before", "account_id", "warned_at"),
+                [(source_id, version, days, account_id, now) for days in sorted(reached)],
+                "on conflict do nothing returning days_before",
+            )
+            if new:
+                await outbox.publish(
+                    session,
+                    SourceAttestationExpiring(
+                        account_id=account_id,
+                        source_id=source_id,
+                        source_name=source.name,
+                        attestation_version=version,
+                        attested_until=until,
+                        days_before=min(row[0] for row in new),
+                    ),
+                )
+                log.warning("attestation_runs_out_soon", source_id=str(source_id), days_before=min(reached))
+                warned += 1
+    return warned
+
+
+_WARN_ABOUT = """
+select id, account_id, attestation_version from source s
+where compliant and attested_until > $1 and exists (
+    select 1 from unnest($2::int[]) as days
+    where s.attested_until <= $1 + days * interval '1 day' and not exists (
+        select 1 from attestation_warning w
+        where w.source_id = s.id and w.version = s.attestation_version and w.days_before = days))
+order by id
+"""
 
 
 async def _record(
@@ -129,6 +187,8 @@ async def _record(
             compliant=source.compliant,
             attestation_version=source.attestation_version,
             changed_at=now,
+            reason=action,
+            attested_until=source.attested_until,
         ),
     )
     log.info("attestation_recorded", source_id=str(source.id), action=action, version=entry.version)

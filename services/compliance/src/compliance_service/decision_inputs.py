@@ -12,7 +12,16 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 
 from common.bulk import run
 from compliance_service.order_rows import OrderRow
-from compliance_service.routing import DEFAULT_GROUP, Assignment, GroupRules, OpenOrder, SourceFacts, Stock, StockLine
+from compliance_service.routing import (
+    DEFAULT_GROUP,
+    Assignment,
+    GroupRules,
+    OpenOrder,
+    Shelf,
+    SourceFacts,
+    Stock,
+    StockLine,
+)
 
 _policies = msgspec.json.Decoder(tuple[str, ...])
 
@@ -37,6 +46,10 @@ class SourcesThen:
     position: Mapping[UUID, int]
 
 
+# What a source would have of a SKU.
+Supposed = tuple[UUID, str, StockLine]
+
+
 class Ground:
     """What a batch's decisions stand on; units that one decision takes are gone for the next."""
 
@@ -44,7 +57,7 @@ class Ground:
         self,
         sources: Mapping[UUID, SourcesThen],
         groups: Mapping[UUID, GroupRules],
-        stock: Mapping[UUID, Mapping[str, list[StockLine | None]]],
+        stock: Mapping[UUID, Mapping[str, Shelf]],
     ) -> None:
         self._sources = sources
         self._groups = groups
@@ -59,14 +72,35 @@ class Ground:
     def stock_of(self, account_id: UUID) -> Stock:
         return self._stock.get(account_id, {})
 
+    def supposing(self, account_id: UUID, sources: Sequence[SourceFacts], changed: Iterable[Supposed]) -> "Ground":
+        """Another ground of this account, with other facts and other stock; this one stays as it is.
+
+        `sources` are the same ones in the same order. Stock of a SKU that nothing here wants is passed by.
+        """
+        then = sources_then(sources)
+        stock = {sku: shelf.copy() for sku, shelf in self.stock_of(account_id).items()}
+        for source_id, sku, line in changed:
+            position, shelf = then.position[source_id], stock.setdefault(sku, Shelf(len(sources)))
+            if line.cost is None and (known := shelf.line(position)) is not None:
+                line = StockLine(line.available, known.cost, known.currency)
+            shelf.put(position, line)
+        return Ground({account_id: then}, self._groups, {account_id: stock})
+
+    def give_back(self, account_id: UUID, source_id: UUID, sku: str, units: int) -> None:
+        """Puts promised units back on the shelf in memory."""
+        shelf = self.stock_of(account_id).get(sku)
+        position = self.sources_of(account_id).position.get(source_id)
+        if shelf is not None and position is not None and (free := shelf.available[position]) is not None:
+            shelf.available[position] = free + units
+
     def take(self, account_id: UUID, plan: Iterable[Assignment]) -> None:
         """Takes the plan's units off the stock in memory."""
         for part in plan:
-            shelf = self._stock[account_id][part.sku]
+            available = self._stock[account_id][part.sku].available
             position = self._sources[account_id].position[part.source_id]
-            line = shelf[position]
-            assert line is not None
-            shelf[position] = StockLine(line.available - part.quantity, line.cost, line.currency)
+            free = available[position]
+            assert free is not None
+            available[position] = free - part.quantity
 
 
 async def load_ground(session: AsyncSession, wanting: Sequence[tuple[OrderRow, OpenOrder]], now: datetime) -> Ground:
@@ -83,14 +117,14 @@ async def _sources(session: AsyncSession, account_ids: Iterable[UUID], now: date
     rows = await run(
         session,
         "select account_id, id, name, priority, shipping_policies::text, enabled, "
-        "compliant and (attested_until is null or attested_until > $2), attestation_version "
+        "compliant and (attested_until is null or attested_until > $2), attestation_version, attested_until "
         "from source where account_id = any($1) order by id",
         list(account_ids),
         now,
     )
     found: dict[UUID, list[SourceFacts]] = {}
-    for account_id, source_id, name, priority, policies, enabled, compliant, version in rows:
-        facts = SourceFacts(source_id, name, priority, _policies.decode(policies), enabled, compliant, version)
+    for account_id, source_id, name, priority, policies, enabled, compliant, version, until in rows:
+        facts = SourceFacts(source_id, name, priority, _policies.decode(policies), enabled, compliant, version, until)
         found.setdefault(account_id, []).append(facts)
     return {account_id: sources_then(sources) for account_id, sources in found.items()}
 
@@ -122,22 +156,34 @@ def group_rules(source_ids: Sequence[Any], priorities: Sequence[str], allow_spli
     )
 
 
+# One row for each SKU, its sources as positions: half the time of a row for each source (measured).
+_STOCK = f"""
+select f.account_id, f.sku, array_agg(f.position), array_agg(f.available), array_agg(f.cost_amount),
+    array_agg(f.cost_currency)
+from (
+    select s.account_id, s.sku, k.position, {AVAILABLE} as available, s.cost_amount, s.cost_currency
+    from unnest($1::uuid[], $2::text[]) as w(account_id, sku)
+    join source_stock s on s.account_id = w.account_id and s.sku = w.sku
+    join unnest($3::uuid[], $4::int[]) as k(source_id, position) on k.source_id = s.source_id) f
+group by f.account_id, f.sku
+"""  # noqa: S608 - own text
+
+
 async def _stock(
     session: AsyncSession, wanted: Sequence[tuple[UUID, str]], sources: Mapping[UUID, SourcesThen]
-) -> dict[UUID, dict[str, list[StockLine | None]]]:
+) -> dict[UUID, dict[str, Shelf]]:
+    known = [(source.source_id, position) for then in sources.values() for position, source in enumerate(then.sources)]
     rows = await run(
         session,
-        f"select s.account_id, s.source_id, s.sku, {AVAILABLE}, s.cost_amount, s.cost_currency "  # noqa: S608 - own text
-        "from unnest($1::uuid[], $2::text[]) as w(account_id, sku) "
-        "join source_stock s on s.account_id = w.account_id and s.sku = w.sku",
+        _STOCK,
         [account_id for account_id, _ in wanted],
         [sku for _, sku in wanted],
+        [source_id for source_id, _ in known],
+        [position for _, position in known],
     )
-    stock: dict[UUID, dict[str, list[StockLine | None]]] = {}
-    for account_id, source_id, sku, available, cost, currency in rows:
-        then = sources[account_id]
-        shelves = stock.setdefault(account_id, {})
-        if (shelf := shelves.get(sku)) is None:
-            shelf = shelves[sku] = [None] * len(then.sources)
-        shelf[then.position[source_id]] = StockLine(available, cost, currency)
+    stock: dict[UUID, dict[str, Shelf]] = {}
+    for account_id, sku, positions, available, costs, currencies in rows:
+        shelf = stock.setdefault(account_id, {})[sku] = Shelf(len(sources[account_id].sources))
+        for position, free, cost, currency in zip(positions, available, costs, currencies, strict=True):
+            shelf.available[position], shelf.costs[position], shelf.currencies[position] = free, cost, currency
     return stock

@@ -25,6 +25,6 @@ def handler(*, restock_reroute_delay_seconds: float) -> Handler:
         await take_turn(session, {r.event.account_id for r in (*stock, *about_orders)})
         # Stock first: an order of the same batch may need it.
         await follow_inventory(session, stock, reroute_delay_seconds=restock_reroute_delay_seconds)
-        await follow_orders(session, about_orders)
+        await follow_orders(session, about_orders, reroute_delay_seconds=restock_reroute_delay_seconds)
 
     return handle

@@ -1,6 +1,6 @@
 """A channel's routing group: which sources may ship its orders, and by which rules (MISSION D4)."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from uuid import UUID
 
 from sqlmodel import col
@@ -11,7 +11,7 @@ from common.callers import Caller
 from common.errors import InvalidRequest
 from compliance_service.account_turn import take_turn
 from compliance_service.models import Channel, RoutingGroup, Source
-from compliance_service.rerouting import request_reroute
+from compliance_service.reroute_queue import request_reroute
 from compliance_service.routing import DEFAULT_GROUP, RULES
 from compliance_service.schemas import RoutingGroupAnswer, RoutingGroupBody
 
@@ -54,8 +54,8 @@ async def set_group(
     await take_turn(session, [caller.account_id])
     channel = await caller.one(session, Channel, channel_id)
     priorities: list[str] = list(DEFAULT_GROUP.priorities) if body.priorities is None else body.priorities
-    _check_rules(priorities)
-    await _check_sources(session, caller, body.source_ids)
+    check_rules(priorities)
+    await check_sources(session, caller, body.source_ids)
     group = RoutingGroup(
         channel_id=channel.id,
         account_id=caller.account_id,
@@ -69,7 +69,8 @@ async def set_group(
     return RoutingGroupAnswer.model_validate(group, from_attributes=True)
 
 
-def _check_rules(priorities: Sequence[str]) -> None:
+def check_rules(priorities: Sequence[str]) -> None:
+    """Raises `UnknownRoutingRule`, `RoutingRuleRepeated`."""
     known = ", ".join(RULES)
     if unknown := [rule for rule in priorities if rule not in RULES]:
         raise UnknownRoutingRule(
@@ -79,7 +80,8 @@ def _check_rules(priorities: Sequence[str]) -> None:
         raise RoutingRuleRepeated(fix="Name each rule once")
 
 
-async def _check_sources(session: AsyncSession, caller: Caller, source_ids: Sequence[UUID]) -> None:
+async def check_sources(session: AsyncSession, caller: Caller, source_ids: Collection[UUID]) -> None:
+    """Raises `UnknownSource` when one of them is not the account's."""
     found = (await session.exec(caller.scoped(Source).where(col(Source.id).in_(source_ids)))).all()
     if missing := set(source_ids) - {source.id for source in found}:
         raise UnknownSource(

@@ -9,7 +9,7 @@ import structlog
 from common.app import Runtime
 from common.db import is_transient
 from common.jobs import Runner
-from compliance_service import attesting, rerouting
+from compliance_service import attesting, reroute_queue, rerouting
 from compliance_service.settings import ComplianceSettings
 
 log = structlog.get_logger()
@@ -17,7 +17,7 @@ log = structlog.get_logger()
 
 def operations(runtime: Runtime[ComplianceSettings]) -> Mapping[str, Runner]:
     """The operations whose runs this service executes."""
-    return {rerouting.OPERATION: partial(rerouting.reroute, runtime.db)}
+    return {reroute_queue.OPERATION: partial(rerouting.reroute, runtime.db)}
 
 
 def background(runtime: Runtime[ComplianceSettings]) -> Mapping[str, Callable[[], Awaitable[None]]]:
@@ -27,6 +27,7 @@ def background(runtime: Runtime[ComplianceSettings]) -> Mapping[str, Callable[[]
         while True:
             try:
                 await attesting.expire_due(runtime.db)
+                await attesting.warn_due(runtime.db, runtime.settings.attestation_warning_days)
             except Exception as error:
                 if not is_transient(error):
                     raise

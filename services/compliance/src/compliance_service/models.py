@@ -63,6 +63,18 @@ class Attestation(ComplianceTable, table=True):
     recorded_at: datetime = UtcField()
 
 
+class AttestationWarning(ComplianceTable, table=True):
+    """That a warning went out, so many days before this version of a source's attestation runs out."""
+
+    __tablename__ = "attestation_warning"
+
+    source_id: UUID = Field(primary_key=True)
+    version: int = Field(primary_key=True)
+    days_before: int = Field(primary_key=True)
+    account_id: UUID
+    warned_at: datetime = UtcField()
+
+
 class SourceStock(ComplianceTable, table=True):
     """What a source said it has of a SKU, and when that was true. SKUs are compared byte for byte."""
 
@@ -79,6 +91,31 @@ class SourceStock(ComplianceTable, table=True):
     cost_amount: Decimal | None = Field(default=None, sa_type=Numeric(18, 4))
     cost_currency: str | None = Field(default=None, sa_type=CHAR(3))
     as_of: datetime = UtcField()
+    updated_at: datetime = UtcField()
+
+
+class StockUpload(ComplianceTable, table=True):
+    """How far a CSV file of source inventory has come. `status`: receiving, stored, refused, broken (the sender left).
+
+    Counts are those of the pages that are stored; `errors` are the first of the rows that were not taken.
+    """
+
+    __tablename__ = "stock_upload"
+    __table_args__ = (Index("ix_stock_upload_source_id_started_at", "source_id", "started_at"),)
+
+    id: UUID = Field(default_factory=uuid4, primary_key=True)
+    account_id: UUID
+    source_id: UUID
+    status: str = "receiving"
+    bytes_total: int | None = Field(default=None, sa_type=BigInteger)
+    bytes_read: int = Field(default=0, sa_type=BigInteger)
+    created: int = 0
+    updated: int = 0
+    outdated: int = 0
+    failed: int = 0
+    errors: list[dict[str, Any]] = Field(default_factory=list, sa_type=JSONB)
+    problem: str | None = None
+    started_at: datetime = UtcField()
     updated_at: datetime = UtcField()
 
 
@@ -109,7 +146,11 @@ class KnownConnection(ComplianceTable, table=True):
 
 
 class Channel(ComplianceTable, table=True):
-    """A channel as auth announced it. `id` is the channel's id everywhere."""
+    """A channel as auth announced it. `id` is the channel's id everywhere.
+
+    `seller_of_record` and `return_address` (of `contracts.connections.Address`) are what packing slips must name; null
+    until auth has told them.
+    """
 
     __tablename__ = "channel"
     __table_args__ = (Index("ix_channel_connection_id", "connection_id"),)
@@ -120,6 +161,8 @@ class Channel(ComplianceTable, table=True):
     name: str
     integration_type: str
     marketplace_id: str
+    seller_of_record: str | None = None
+    return_address: dict[str, Any] | None = Field(default=None, sa_type=JSONB(none_as_null=True))
 
 
 class RoutingGroup(ComplianceTable, table=True):
@@ -176,6 +219,8 @@ class RoutedOrder(ComplianceTable, table=True):
 class RoutingDecision(ComplianceTable, table=True):
     """One decision, whole and replayable: `inputs` and the sources' snapshot give `plan` and `rejected` again.
 
+    The database refuses to change or delete it.
+
     `cause`: order, reroute, withdrawn or refused. `outcome`: routed or held; `skus` are those the hold is about.
     """
 
@@ -198,7 +243,7 @@ class RoutingDecision(ComplianceTable, table=True):
 
 
 class SourcesSnapshot(ComplianceTable, table=True):
-    """All sources of an account as some decisions saw them, kept once for all of these."""
+    """All sources of an account as some decisions saw them, kept once for all of these and never changed."""
 
     __tablename__ = "sources_snapshot"
 

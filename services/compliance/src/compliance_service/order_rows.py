@@ -44,9 +44,11 @@ class OrderRow:
     lines: tuple[Line, ...]
     cancelled: bool
     state: str
-    hold: Mapping[str, Any] | None
+    # The hold as it was stored, as text: most orders that are decided again are held no more, and nobody reads it.
+    stored_hold: str | None
     decision_version: int
     decided_order_version: int
+    hold: Mapping[str, Any] | None = None
     reservations: list[Reservation] = field(default_factory=list)
 
     @property
@@ -56,6 +58,10 @@ class OrderRow:
     @property
     def closed(self) -> bool:
         return self.cancelled or self.status in CLOSED
+
+    def held_by(self, hold: Mapping[str, Any]) -> bool:
+        """Whether this very hold is what is stored."""
+        return self.stored_hold is not None and bool(msgspec.json.decode(self.stored_hold) == hold)
 
     @property
     def routable(self) -> bool:
@@ -143,6 +149,7 @@ def _currency(event: OrderEvent) -> str | None:
     return marketplace(event.marketplace_id).currency if is_marketplace(event.marketplace_id) else None
 
 
+_LOCKED = {True: " for update of o", False: ""}
 _SELECT = """
 select o.id, o.account_id, o.selling_partner_id, o.amazon_order_id, o.order_version, o.channel_id, o.channel_type,
     o.status, o.fulfilled_by, o.purchased_at, o.shipping_policy, o.currency, o.holds::text, o.lines::text, o.cancelled,
@@ -150,14 +157,14 @@ select o.id, o.account_id, o.selling_partner_id, o.amazon_order_id, o.order_vers
 from routed_order o"""
 
 
-async def load(session: AsyncSession, keys: Iterable[OrderKey]) -> list[OrderRow]:
+async def load(session: AsyncSession, keys: Iterable[OrderKey], *, lock: bool = True) -> list[OrderRow]:
     """The orders with these keys and their reservations, locked, in key order; unknown keys are left out."""
     wanted = sorted(set(keys))
     rows = await run(
         session,
         f"{_SELECT} join unnest($1::uuid[], $2::text[], $3::text[]) as k(account_id, seller, order_id) "
         "on o.account_id = k.account_id and o.selling_partner_id = k.seller and o.amazon_order_id = k.order_id "
-        'order by o.account_id, o.selling_partner_id collate "C", o.amazon_order_id collate "C" for update of o',
+        'order by o.account_id, o.selling_partner_id collate "C", o.amazon_order_id collate "C"' + _LOCKED[lock],
         [key[0] for key in wanted],
         [key[1] for key in wanted],
         [key[2] for key in wanted],
@@ -166,14 +173,14 @@ async def load(session: AsyncSession, keys: Iterable[OrderKey]) -> list[OrderRow
 
 
 async def load_held(
-    session: AsyncSession, account_id: UUID, *, after: tuple[datetime, UUID] | None, limit: int
+    session: AsyncSession, account_id: UUID, *, after: tuple[datetime, UUID] | None, limit: int, lock: bool = True
 ) -> list[OrderRow]:
     """The next page of an account's held orders, locked, oldest purchase first."""
     rows = await run(
         session,
         f"{_SELECT} where o.account_id = $1 and o.state = 'held' "
         "and ($2::timestamptz is null or (o.purchased_at, o.id) > ($2, $3::uuid)) "
-        "order by o.purchased_at, o.id limit $4 for update of o",
+        "order by o.purchased_at, o.id limit $4" + _LOCKED[lock],
         account_id,
         after[0] if after else None,
         after[1] if after else None,
@@ -198,7 +205,7 @@ def _order(row: Any) -> OrderRow:
         lines=_lines.decode(row[13]),
         cancelled=row[14],
         state=row[15],
-        hold=msgspec.json.decode(row[16]) if row[16] else None,
+        stored_hold=row[16],
         decision_version=row[17],
         decided_order_version=row[18],
     )

@@ -10,7 +10,10 @@ from common.contracts.connections import ConnectionEvent
 from common.contracts.event import Received
 from compliance_service.models import Channel, KnownConnection
 
-_CHANNEL_COLUMNS = ("id", "account_id", "connection_id", "name", "integration_type", "marketplace_id")
+_CHANNEL_COLUMNS = (
+    *("id", "account_id", "connection_id", "name", "integration_type", "marketplace_id"),
+    *("seller_of_record", "return_address"),
+)
 
 
 async def follow_connections(session: AsyncSession, received: Sequence[Received]) -> None:
@@ -45,6 +48,8 @@ async def follow_connections(session: AsyncSession, received: Sequence[Received]
                 channel.name,
                 channel.integration_type,
                 channel.marketplace_id,
+                channel.seller_of_record,
+                channel.return_address.model_dump_json() if channel.return_address else None,
             )
             for connection in connections
             if connection.status != "deleted"

@@ -4,15 +4,27 @@ rules into a plan or a hold, and says of every source that was not chosen why. M
 from collections.abc import Container, Mapping, Sequence
 from datetime import datetime
 from decimal import Decimal
-from typing import Literal, get_args
+from operator import mul, sub
+from typing import Any, Literal, get_args
 from uuid import UUID
 
 import msgspec
 
-from compliance_service.agreements import required_agreement
+from common.contracts.agreements import required_agreement
 
-Rule = Literal["shipping_policy_supported", "single_fulfilment", "lowest_cost", "source_priority"]
+# `single_fulfilment` prefers one source for everything, `single_fulfilment_required` holds the order where none can.
+Rule = Literal[
+    "shipping_policy_supported", "single_fulfilment_required", "single_fulfilment", "lowest_cost", "source_priority"
+]
 RULES: tuple[Rule, ...] = get_args(Rule)
+# Rules that a source meets or not; the others rank those that do.
+_FILTERS: tuple[Rule, ...] = ("shipping_policy_supported", "single_fulfilment_required")
+DEFAULT_PRIORITIES: tuple[Rule, ...] = (
+    "shipping_policy_supported",
+    "single_fulfilment",
+    "lowest_cost",
+    "source_priority",
+)
 
 HoldCode = Literal["no_source_has_sku", "none_in_stock", "none_compliant", "rule_not_satisfiable"]
 RejectionCode = Literal[
@@ -58,6 +70,7 @@ class SourceFacts(msgspec.Struct, frozen=True):
     enabled: bool
     compliant: bool
     attestation_version: int
+    attested_until: datetime | None = None
 
 
 class StockLine(msgspec.Struct, frozen=True):
@@ -68,15 +81,61 @@ class StockLine(msgspec.Struct, frozen=True):
     currency: str | None = None
 
 
-# By SKU: a line (or None: it does not know the SKU) for each source, in the order of the sources.
-Stock = Mapping[str, Sequence[StockLine | None]]
+class Shelf:
+    """One SKU at all sources, in columns by the sources' position, since that is what `decide` runs through."""
+
+    __slots__ = ("_comparable", "available", "costs", "currencies")
+
+    def __init__(self, sources: int) -> None:
+        """Nobody knows the SKU yet."""
+        # Units free; None where the source does not know the SKU.
+        self.available: list[int | None] = [None] * sources
+        self.costs: list[Decimal | None] = [None] * sources
+        self.currencies: list[str | None] = [None] * sources
+        self._comparable: dict[str | None, list[Decimal | None]] = {}
+
+    @classmethod
+    def of(cls, lines: Sequence[StockLine | None]) -> "Shelf":
+        """The shelf with a line (or None) for each source."""
+        shelf = cls(len(lines))
+        for position, line in enumerate(lines):
+            if line is not None:
+                shelf.put(position, line)
+        return shelf
+
+    def copy(self) -> "Shelf":
+        shelf = Shelf(0)
+        shelf.available, shelf.costs, shelf.currencies = self.available[:], self.costs[:], self.currencies[:]
+        return shelf
+
+    def put(self, position: int, line: StockLine) -> None:
+        self.available[position], self.costs[position] = line.available, line.cost
+        self.currencies[position] = line.currency
+        self._comparable.clear()
+
+    def line(self, position: int) -> StockLine | None:
+        available = self.available[position]
+        return None if available is None else StockLine(available, self.costs[position], self.currencies[position])
+
+    def costs_in(self, currency: str | None) -> list[Decimal | None]:
+        """The costs that are known in this currency: amounts are never converted."""
+        if (column := self._comparable.get(currency)) is None:
+            column = [
+                cost if told == currency else None for cost, told in zip(self.costs, self.currencies, strict=True)
+            ]
+            self._comparable[currency] = column
+        return column
+
+
+# By SKU; its columns are in the order of the sources.
+Stock = Mapping[str, Shelf]
 
 
 class GroupRules(msgspec.Struct, frozen=True):
     """How a channel routes. `source_ids` empty = all of the account; earlier `priorities` bind before later ones."""
 
     source_ids: tuple[UUID, ...] = ()
-    priorities: tuple[Rule, ...] = RULES
+    priorities: tuple[Rule, ...] = DEFAULT_PRIORITIES
     allow_split: bool = True
 
 
@@ -111,8 +170,8 @@ class Decision(msgspec.Struct, frozen=True):
 
 # Units of a SKU that the source at a position gives.
 _Take = tuple[int, str, int]
-_Rank = tuple[object, ...]
 _ZERO = Decimal(0)
+_UNKNOWN = Decimal("Infinity")
 
 
 def decide(order: OpenOrder, sources: Sequence[SourceFacts], stock: Stock, group: GroupRules) -> Decision:
@@ -122,24 +181,17 @@ def decide(order: OpenOrder, sources: Sequence[SourceFacts], stock: Stock, group
     agreement binds the order, supports the shipping policy (when that rule is on) and has not refused the order.
     """
     field = _Field(order, sources, stock, group)
-    rejected: list[Rejection] = []
-    candidates: list[int] = []
-    for position, source in enumerate(sources):
-        if (code := field.bars(position, source)) is None:
-            candidates.append(position)
-        else:
-            skus = field.skus if code in ("sku_unknown", "no_stock") else ()
-            rejected.append(Rejection(source.source_id, code, skus))
+    barred, candidates = _judge(field, order, group)
     takes = _plan(field, candidates)
     if takes is None:
-        rejected += [Rejection(sources[position].source_id, "not_enough_stock", field.skus) for position in candidates]
         hold, skus = _why_held(field)
-        return Decision((), _sorted(rejected), hold, skus)
+        rest = [Rejection(sources[position].source_id, "not_enough_stock", field.skus) for position in candidates]
+        return Decision((), _sorted(barred + rest), hold, skus)
     chosen = {position for position, _, _ in takes}
-    rejected += [
+    outranked = [
         Rejection(sources[position].source_id, "outranked") for position in candidates if position not in chosen
     ]
-    return Decision(_assign(order.lines, takes, sources), _sorted(rejected))
+    return Decision(_assign(order.lines, takes, sources), _sorted(barred + outranked))
 
 
 def _sorted(rejected: list[Rejection]) -> tuple[Rejection, ...]:
@@ -153,149 +205,136 @@ class _Field:
         wanted: dict[str, int] = {}
         for line in order.lines:  # two order items may carry the same SKU
             wanted[line.sku] = wanted.get(line.sku, 0) + line.quantity
-        nothing = (None,) * len(sources)
+        nothing = Shelf(len(sources))
         self.sources = sources
-        self.wanted = wanted
         self.skus = tuple(wanted)
-        # (SKU, units wanted, its line at each source)
-        self.shelves = [(sku, units, stock.get(sku, nothing)) for sku, units in wanted.items()]
-        self.currency = order.currency
-        self.ranking = [rule for rule in group.priorities if rule != "shipping_policy_supported"]
-        self.allow_split = group.allow_split
+        self.wanted = tuple(wanted.values())
+        self.shelves = [stock.get(sku, nothing) for sku in wanted]
+        self.ranking = [rule for rule in group.priorities if rule not in _FILTERS]
+        self.from_one = not group.allow_split or "single_fulfilment_required" in group.priorities
         self.must_comply = required_agreement(order.channel_type, order.purchased_at) is not None
-        self._members = frozenset(group.source_ids)
-        self._refused_by = frozenset(order.refused_by)
-        self._policy = order.shipping_policy if "shipping_policy_supported" in group.priorities else None
+        self.members = frozenset(group.source_ids)
+        # By source: what it can give of each SKU, at most what is wanted.
+        columns = [
+            [0 if free is None else free if free < units else units for free in shelf.available]
+            for units, shelf in zip(self.wanted, self.shelves, strict=True)
+        ]
+        self.offers = list(zip(*columns, strict=True)) or [()] * len(sources)
+        # By source: what one unit of each SKU costs, for those rules that ask.
+        self.unit_costs: list[tuple[Decimal | None, ...]] = []
+        if "lowest_cost" in self.ranking:
+            self.unit_costs = list(zip(*(shelf.costs_in(order.currency) for shelf in self.shelves), strict=True))
 
     def takes_part(self, source: SourceFacts) -> bool:
-        return source.enabled and (not self._members or source.source_id in self._members)
+        return source.enabled and (not self.members or source.source_id in self.members)
 
-    def bars(self, position: int, source: SourceFacts) -> RejectionCode | None:
-        """The first reason against a source. Stock comes before compliance: a source is named as not compliant only
-        where its toggle stands in the way of goods it has."""
-        if self._members and source.source_id not in self._members:
-            return "not_in_group"
-        if not source.enabled:
-            return "disabled"
-        known = False
-        for _, _, shelf in self.shelves:
-            if (line := shelf[position]) is not None:
-                known = True
-                if line.available > 0:
-                    break
-        else:
-            return "no_stock" if known else "sku_unknown"
-        if self.must_comply and not source.compliant:
-            return "not_compliant"
-        if self._policy and source.shipping_policies and self._policy not in source.shipping_policies:
-            return "policy_unsupported"
-        if self._refused_by and source.source_id in self._refused_by:
-            return "refused"
-        return None
-
-    def rank(self, position: int, takes: Sequence[tuple[StockLine, int]], used: Container[int] = ()) -> _Rank:
-        """Sorts sources by the rules in their order, for giving these units; the id settles what they leave open."""
-        source = self.sources[position]
-        rank: list[object] = []
+    def best(self, positions: Sequence[int], offers: Mapping[int, tuple[int, ...]]) -> int:
+        """The source that ranks first for giving these units: rule by rule, then the lowest id."""
         for rule in self.ranking:
+            if len(positions) == 1:
+                break
             if rule == "lowest_cost":
-                rank.append(self._cost(takes))
+                ranks: Sequence[Any] = self._costs(positions, offers)
             elif rule == "source_priority":
-                rank.append(source.priority)
+                ranks = [self.sources[position].priority for position in positions]
             else:
-                rank.append(position not in used)
-        rank.append(source.source_id.int)
-        return tuple(rank)
+                continue
+            first = min(ranks)
+            positions = [position for position, rank in zip(positions, ranks, strict=True) if rank == first]
+        return min(positions, key=lambda position: self.sources[position].source_id.int)
 
-    def _cost(self, takes: Sequence[tuple[StockLine, int]]) -> tuple[bool, Decimal]:
-        """What the units cost there; after every known cost when one is unknown or in another currency."""
+    def _costs(self, positions: Sequence[int], offers: Mapping[int, tuple[int, ...]]) -> list[Decimal]:
+        """What each source's units cost there; above every known cost when one is unknown or in another currency."""
+        unit_costs = self.unit_costs
+        try:
+            # The usual case, in C; a cost that is not known does not multiply.
+            return [sum(map(mul, unit_costs[position], offers[position]), _ZERO) for position in positions]
+        except TypeError:
+            return [self._cost(unit_costs[position], offers[position]) for position in positions]
+
+    def _cost(self, unit_costs: tuple[Decimal | None, ...], units: tuple[int, ...]) -> Decimal:
         total = _ZERO
-        for line, units in takes:
-            if line.cost is None or line.currency != self.currency:
-                return (True, _ZERO)
-            total += line.cost * units
-        return (False, total)
+        for cost, given in zip(unit_costs, units, strict=True):
+            if given:
+                if cost is None:
+                    return _UNKNOWN
+                total += cost * given
+        return total
+
+
+def _judge(field: _Field, order: OpenOrder, group: GroupRules) -> tuple[list[Rejection], list[int]]:
+    """The first reason against each source that has one, and the positions of the others, the candidates.
+
+    Stock comes before compliance: a source is named as not compliant only where its toggle stands in the way of goods
+    it has.
+    """
+    rejected: list[Rejection] = []
+    candidates: list[int] = []
+    members, must_comply, refused_by = field.members, field.must_comply, frozenset(order.refused_by)
+    policy = order.shipping_policy if "shipping_policy_supported" in group.priorities else None
+    code: RejectionCode
+    for position, source in enumerate(field.sources):
+        if members and source.source_id not in members:
+            code = "not_in_group"
+        elif not source.enabled:
+            code = "disabled"
+        elif not any(field.offers[position]):
+            known = any(shelf.available[position] is not None for shelf in field.shelves)
+            code = "no_stock" if known else "sku_unknown"
+            rejected.append(Rejection(source.source_id, code, field.skus))
+            continue
+        elif must_comply and not source.compliant:
+            code = "not_compliant"
+        elif policy and source.shipping_policies and policy not in source.shipping_policies:
+            code = "policy_unsupported"
+        elif refused_by and source.source_id in refused_by:
+            code = "refused"
+        else:
+            candidates.append(position)
+            continue
+        rejected.append(Rejection(source.source_id, code))
+    return rejected, candidates
 
 
 def _plan(field: _Field, candidates: Sequence[int]) -> list[_Take] | None:
-    if not field.allow_split:
-        return _from_one(field, candidates)
-    if field.ranking and field.ranking[0] == "single_fulfilment":
-        return _from_one(field, candidates) or _from_few(field, candidates)
+    if field.from_one or (field.ranking and field.ranking[0] == "single_fulfilment"):
+        return _from_few(field, candidates)
     return _sku_by_sku(field, candidates)
 
 
-def _from_one(field: _Field, candidates: Sequence[int]) -> list[_Take] | None:
-    """Everything from the best source that has everything."""
-    best: tuple[_Rank, int] | None = None
-    for position in candidates:
-        takes = []
-        for _, units, shelf in field.shelves:
-            line = shelf[position]
-            if line is None or line.available < units:
-                break
-            takes.append((line, units))
-        else:
-            rank = field.rank(position, takes)
-            if best is None or rank < best[0]:
-                best = rank, position
-    return [(best[1], sku, units) for sku, units in field.wanted.items()] if best else None
-
-
 def _from_few(field: _Field, candidates: Sequence[int]) -> list[_Take] | None:
-    """Again and again the source that covers most of what is left: few parcels, without trying every combination."""
-    left = {sku: (units, shelf) for sku, units, shelf in field.shelves}
+    """Again and again the source that covers most of what is left: one that has everything, else few parcels, without
+    trying every combination."""
+    left = field.wanted
     plan: list[_Take] = []
     # A source gives all it can in its round, so it is asked once.
-    unasked = list(candidates)
-    while left:
-        shelves = list(left.values())
-        covers = [
-            sum(min(line.available, units) for units, shelf in shelves if (line := shelf[position]) is not None)
-            for position in unasked
-        ]
+    offers = {position: field.offers[position] for position in candidates}
+    while True:
+        covers = list(map(sum, offers.values()))
         most = max(covers, default=0)
-        if not most:
+        if not most or (field.from_one and most < sum(left)):
             return None
-        best = min(
-            (position for position, covered in zip(unasked, covers, strict=True) if covered == most),
-            key=lambda position: field.rank(position, _offer(position, shelves)),
-        )
-        unasked.remove(best)
-        for sku, (units, shelf) in list(left.items()):
-            line = shelf[best]
-            if line is not None and line.available:
-                given = min(line.available, units)
-                plan.append((best, sku, given))
-                if given == units:
-                    del left[sku]
-                else:
-                    left[sku] = (units - given, shelf)
-    return plan
-
-
-def _offer(position: int, shelves: Sequence[tuple[int, Sequence[StockLine | None]]]) -> list[tuple[StockLine, int]]:
-    """What a source can give of what is wanted."""
-    return [
-        (line, min(line.available, units))
-        for units, shelf in shelves
-        if (line := shelf[position]) is not None and line.available
-    ]
+        best = field.best([p for p, covered in zip(offers, covers, strict=True) if covered == most], offers)
+        given = offers.pop(best)
+        plan += [(best, sku, units) for sku, units in zip(field.skus, given, strict=True) if units]
+        left = tuple(map(sub, left, given))
+        if not any(left):
+            return plan
+        offers = {position: tuple(map(min, offer, left)) for position, offer in offers.items()}
 
 
 def _sku_by_sku(field: _Field, candidates: Sequence[int]) -> list[_Take] | None:
     """Every SKU from its best sources, however many parcels that makes."""
     plan: list[_Take] = []
     used: set[int] = set()
-    for sku, units, shelf in field.shelves:
+    for index, (sku, left) in enumerate(zip(field.skus, field.wanted, strict=True)):
         offers = [
-            (field.rank(position, [(line, 1)], used), position, line.available)
+            (_rank_one(field, position, index, used), position)
             for position in candidates
-            if (line := shelf[position]) is not None and line.available
+            if field.offers[position][index]
         ]
-        left = units
-        for _, position, available in sorted(offers):
-            given = min(available, left)
+        for _, position in sorted(offers):
+            given = min(field.offers[position][index], left)
             plan.append((position, sku, given))
             used.add(position)
             left -= given
@@ -304,6 +343,22 @@ def _sku_by_sku(field: _Field, candidates: Sequence[int]) -> list[_Take] | None:
         if left:
             return None
     return plan
+
+
+def _rank_one(field: _Field, position: int, index: int, used: Container[int]) -> list[object]:
+    """Sorts sources by the rules in their order, for giving one unit of a SKU; the id settles what they leave open."""
+    source = field.sources[position]
+    rank: list[object] = []
+    for rule in field.ranking:
+        if rule == "lowest_cost":
+            cost = field.unit_costs[position][index]
+            rank.append(_UNKNOWN if cost is None else cost)
+        elif rule == "source_priority":
+            rank.append(source.priority)
+        else:
+            rank.append(position not in used)
+    rank.append(source.source_id.int)
+    return rank
 
 
 def _assign(lines: Sequence[Line], takes: Sequence[_Take], sources: Sequence[SourceFacts]) -> tuple[Assignment, ...]:
@@ -329,7 +384,9 @@ def _why_held(field: _Field) -> tuple[HoldCode, tuple[str, ...]]:
     """The first wall the order meets: nobody knows a SKU, nobody has enough, nobody compliant has, or the rules."""
     asked = [position for position, source in enumerate(field.sources) if field.takes_part(source)]
     unknown = tuple(
-        sku for sku, _, shelf in field.shelves if not any(shelf[position] is not None for position in asked)
+        sku
+        for sku, shelf in zip(field.skus, field.shelves, strict=True)
+        if not any(shelf.available[position] is not None for position in asked)
     )
     if unknown:
         return "no_source_has_sku", unknown
@@ -344,6 +401,6 @@ def _short(field: _Field, positions: Sequence[int]) -> tuple[str, ...]:
     """The SKUs that these sources together have too little of."""
     return tuple(
         sku
-        for sku, wanted, shelf in field.shelves
-        if sum(line.available for p in positions if (line := shelf[p]) is not None) < wanted
+        for sku, wanted, shelf in zip(field.skus, field.wanted, field.shelves, strict=True)
+        if sum(shelf.available[position] or 0 for position in positions) < wanted
     )

@@ -11,15 +11,16 @@ SourceKind = Literal["supplier", "warehouse", "3pl"]
 # PostgreSQL's text holds every character but NUL.
 Text = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=200, pattern=r"^[^\x00]+$")]
 Sku = Annotated[str, Field(min_length=1, max_length=40)]
+OrderId = Annotated[str, StringConstraints(min_length=1, max_length=50, pattern=r"^[^\x00]+$")]
 Priority = Annotated[int, Field(ge=0, le=1_000_000, description="the lower one is asked first")]
 Policies = Annotated[list[Text], Field(max_length=200, description="shipping policies it supports; empty = all")]
 
 
-class _Body(BaseModel):
+class Body(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
 
-class NewSource(_Body):
+class NewSource(Body):
     """A place that can fulfil orders; it starts without an attestation."""
 
     name: Text
@@ -29,7 +30,7 @@ class NewSource(_Body):
     enabled: bool = True
 
 
-class SourcePatch(_Body):
+class SourcePatch(Body):
     """Only the fields that are given change."""
 
     name: Text | None = None
@@ -57,7 +58,7 @@ class SourceAnswer(BaseModel):
     updated_at: datetime
 
 
-class AttestationGiven(_Body):
+class AttestationGiven(Body):
     """Who attests to which version of the agreement; optionally the document's SHA-256 and until when it holds."""
 
     agreement_version: Text
@@ -66,7 +67,7 @@ class AttestationGiven(_Body):
     expires_at: AwareDatetime | None = None
 
 
-class AttestationWithdrawn(_Body):
+class AttestationWithdrawn(Body):
     """Who withdraws it."""
 
     withdrawn_by: Text
@@ -89,7 +90,17 @@ class AttestationAnswer(BaseModel):
     recorded_at: datetime
 
 
-class BulkAttestation(_Body):
+class ExpiringAttestation(BaseModel):
+    """An attestation that runs out; `days_left` are whole days."""
+
+    source_id: UUID
+    source_name: str
+    attestation_version: int
+    attested_until: datetime
+    days_left: int
+
+
+class BulkAttestation(Body):
     """The same attestation, or the same withdrawal, for many sources."""
 
     source_ids: Annotated[list[UUID], Field(min_length=1, max_length=1000)]
@@ -112,7 +123,7 @@ class BulkAttestationAnswer(BaseModel):
     results: list[BulkAttestationResult]
 
 
-class InventoryPage(_Body):
+class InventoryPage(Body):
     """Rows of {sku, quantity, cost? {amount, currency}, as_of?}; each is checked for itself."""
 
     rows: Annotated[list[dict[str, Any]], Field(min_length=1, max_length=5000)]
@@ -136,6 +147,22 @@ class InventoryResult(BaseModel):
     outdated: int = 0
     failed: int = 0
     errors: list[RowError] = Field(default_factory=list)
+
+
+class UploadAnswer(InventoryResult):
+    """How far a CSV file has come. `status`: receiving, stored, refused (with the `problem`), broken (the sender left).
+
+    Counts are of what is stored already; `bytes_total` is known when the sender said it.
+    """
+
+    upload_id: UUID
+    source_id: UUID
+    status: str
+    bytes_read: int
+    bytes_total: int | None
+    problem: str | None
+    started_at: datetime
+    updated_at: datetime
 
 
 class MoneyAnswer(BaseModel):
@@ -166,7 +193,7 @@ class StockRejectionAnswer(BaseModel):
     received_at: datetime
 
 
-class Lookup(_Body):
+class Lookup(Body):
     """SKUs to look for, compared byte for byte."""
 
     skus: Annotated[list[Sku], Field(min_length=1, max_length=5000)]
@@ -191,7 +218,7 @@ class LookupAnswer(BaseModel):
     missing: list[str]
 
 
-class RoutingGroupBody(_Body):
+class RoutingGroupBody(Body):
     """How a channel routes. `source_ids` empty = all sources of the account."""
 
     source_ids: Annotated[list[UUID], Field(max_length=1000)] = Field(default_factory=list)
@@ -204,49 +231,6 @@ class RoutingGroupAnswer(BaseModel):
     source_ids: list[UUID]
     priorities: list[str]
     allow_split: bool
-
-
-class RejectedAnswer(BaseModel):
-    source_id: UUID
-    source_name: str
-    code: str
-    detail: str
-
-
-class AssignmentAnswer(BaseModel):
-    source_id: UUID
-    source_name: str
-    order_item_id: str
-    sku: str
-    quantity: int
-
-
-class DecisionAnswer(BaseModel):
-    """One decision with all that it was based on; `inputs.stock` names sources by their position in `sources`."""
-
-    decision_version: int
-    order_version: int
-    outcome: str
-    cause: str
-    code: str | None
-    detail: str
-    decided_at: datetime
-    plan: list[AssignmentAnswer]
-    rejected: list[RejectedAnswer]
-    inputs: dict[str, Any]
-    sources: list[dict[str, Any]]
-
-
-class OrderDecisions(BaseModel):
-    """Where an order's routing stands, the newest decision and the earlier ones, newest first."""
-
-    selling_partner_id: str
-    amazon_order_id: str
-    state: str
-    order_version: int
-    order_holds: list[str]
-    latest: DecisionAnswer | None
-    history: list[DecisionAnswer]
 
 
 class EligibilityAnswer(BaseModel):

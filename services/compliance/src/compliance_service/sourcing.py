@@ -10,7 +10,7 @@ from common.callers import Caller
 from common.errors import Conflict
 from compliance_service.account_turn import take_turn
 from compliance_service.models import Source
-from compliance_service.rerouting import request_reroute
+from compliance_service.reroute_queue import request_reroute
 from compliance_service.schemas import NewSource, SourceAnswer, SourcePatch
 
 

@@ -16,7 +16,7 @@ from common.contracts.event import Received
 from common.contracts.inventory import SourceInventoryChanged
 from compliance_service.account_turn import take_turn
 from compliance_service.models import SourceStock, StockRejection
-from compliance_service.rerouting import request_reroute
+from compliance_service.reroute_queue import request_reroute
 from compliance_service.schemas import InventoryResult, RowError
 from compliance_service.stock_rows import StockRow, cost_problem, in_future, read_row, sku_problem
 

@@ -7,7 +7,7 @@ from typing import Any
 from uuid import UUID, uuid4
 
 from common.contracts.compliance import OrderHeld, OrderRouted
-from common.contracts.connections import Channel, ConnectionChanged
+from common.contracts.connections import Address, Channel, ConnectionChanged
 from common.contracts.event import Event, Money
 from common.contracts.orders import (
     FulfillmentLine,
@@ -20,6 +20,7 @@ from common.contracts.orders import (
     OrderImported,
     OrderLine,
 )
+from common.http import Response
 from common.testing.events import deliver, published
 from common.testing.identity import Issuer
 from common.testing.plugin import Running
@@ -27,6 +28,9 @@ from common.testing.plugin import Running
 SCOPES = ("sources:read", "sources:write", "channels:read", "channels:write", "orders:read")
 BOUGHT = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
 SELLER = "A1SELLER"
+RETURN_ADDRESS = Address(
+    name="Seller Inc.", line_1="1 Warehouse Road", city="Springfield", postal_code="62701", country_code="US"
+)
 
 
 class Merchant:
@@ -35,20 +39,26 @@ class Merchant:
     def __init__(self, running: Running, issuer: Issuer) -> None:
         self.running = running
         self.account_id = uuid4()
-        self._headers = issuer.headers(self.account_id, *SCOPES)
+        self.headers = issuer.headers(self.account_id, *SCOPES)
         consumer = running.runtime.consumer()
         assert consumer is not None
         self.consumer = consumer
 
     async def call(self, method: str, path: str, *, expect: int | None = None, **options: Any) -> Any:
         """The answer's JSON; `expect` names the status when it is not a success."""
-        headers = self._headers | options.pop("headers", {})
+        headers = self.headers | options.pop("headers", {})
         answer = await self.running.http.request(method, path, headers=headers, **options)
         if expect is None:
             assert answer.is_success, f"{answer.status_code} {answer.text}"
         else:
             assert answer.status_code == expect, f"{answer.status_code} {answer.text}"
         return answer.json()
+
+    async def fetch(self, path: str) -> Response:
+        """The answer as it is, for what is not JSON."""
+        answer = await self.running.http.get(path, headers=self.headers)
+        assert answer.is_success, f"{answer.status_code} {answer.text}"
+        return answer
 
     async def source(
         self,
@@ -184,7 +194,13 @@ class Merchant:
             lines=tuple(FulfillmentLine(order_item_id=item, sku=sku, quantity=units) for item, sku, units in lines),
         )
 
-    def connection(self, *channel_ids: UUID, version: int = 1, connection_id: UUID | None = None) -> ConnectionChanged:
+    def connection(
+        self,
+        *channel_ids: UUID,
+        version: int = 1,
+        connection_id: UUID | None = None,
+        return_address: Address | None = RETURN_ADDRESS,
+    ) -> ConnectionChanged:
         """A connection with these channels, in that version."""
         return ConnectionChanged(
             account_id=self.account_id,
@@ -202,6 +218,7 @@ class Merchant:
                     marketplace_id="ATVPDKIKX0DER",
                     paused=False,
                     seller_of_record="Seller Inc.",
+                    return_address=return_address,
                 )
                 for position, channel_id in enumerate(channel_ids)
             ),

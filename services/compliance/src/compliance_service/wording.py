@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from uuid import UUID
 
-from compliance_service.agreements import RULES
+from common.contracts.agreements import RULES
 from compliance_service.routing import Decision, GroupRules, HoldCode, Rejection, RejectionCode, SourceFacts
 
 _AGREEMENT = RULES[0].agreement

@@ -1,5 +1,6 @@
 """What the listings API takes and answers."""
 
+from collections.abc import Mapping
 from datetime import datetime
 from decimal import Decimal
 from typing import Annotated, Any, Literal
@@ -9,8 +10,7 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, WithJsonSchema
 
 from common.jobs import OperationRun
 from listings_service.checks import in_minor_units
-from listings_service.models import InventoryRejection, Listing, Variant
-from listings_service.planner import is_dirty
+from listings_service.models import InventoryRejection
 
 LARGEST_PAGE = 1000
 
@@ -216,54 +216,39 @@ class RunView(BaseModel):
     finished_at: datetime | None
 
 
-def price_view(amount: Decimal | None, currency: str | None) -> Price | None:
-    return (
-        Price(amount=in_minor_units(amount, currency), currency=currency) if amount is not None and currency else None
+def listing_view(row: Mapping[str, Any]) -> ListingView:
+    """`row` has the columns of `selecting.LISTING`."""
+    return ListingView.model_validate(
+        dict(row)
+        | {
+            "parent_id": row["listing_id"],
+            "price": _price(row["price"], row["currency"]),
+            "amazon": {
+                "asin": row["asin"],
+                "product_type": row["product_type"],
+                "fulfillment_channel_code": row["fulfillment_channel_code"],
+                "quantity": row["amazon_quantity"],
+                "price": _price(row["amazon_price"], row["amazon_currency"]),
+                "read_at": row["amazon_read_at"],
+            },
+            "open_write": None
+            if row["write_state"] is None
+            else {
+                "state": row["write_state"],
+                "sent_at": row["sent_at"],
+                "quantity": row["sent_quantity"],
+                "price": _price(row["sent_price"], row["currency"]),
+                "read_backs": row["read_backs"],
+                "read_back_at": row["read_back_at"],
+            },
+        }
     )
 
 
-def listing_view(variant: Variant, parent: Listing) -> ListingView:
-    return ListingView(
-        id=variant.id,
-        channel_id=variant.channel_id,
-        connection_id=variant.connection_id,
-        parent_id=parent.id,
-        parent_sku=parent.sku,
-        sku=variant.sku,
-        title=parent.title,
-        link=variant.link,
-        health=variant.health,
-        paused=variant.paused,
-        intent=variant.intent,
-        last_error=variant.last_error,
-        quantity=variant.quantity,
-        quantity_as_of=variant.quantity_as_of,
-        price=price_view(variant.price, variant.currency),
-        price_as_of=variant.price_as_of,
-        dirty=is_dirty(variant),
-        amazon=AmazonView(
-            asin=variant.asin,
-            product_type=variant.product_type,
-            fulfillment_channel_code=variant.fulfillment_channel_code,
-            quantity=variant.amazon_quantity,
-            price=price_view(variant.amazon_price, variant.amazon_currency),
-            read_at=variant.amazon_read_at,
-        ),
-        open_write=_write_view(variant),
-    )
-
-
-def _write_view(variant: Variant) -> WriteView | None:
-    if variant.write_state is None:
+def _price(amount: Decimal | None, currency: str | None) -> dict[str, Any] | None:
+    if amount is None or not currency:
         return None
-    return WriteView(
-        state=variant.write_state,
-        sent_at=variant.sent_at,
-        quantity=variant.sent_quantity,
-        price=price_view(variant.sent_price, variant.currency),
-        read_backs=variant.read_backs,
-        read_back_at=variant.read_back_at,
-    )
+    return {"amount": in_minor_units(amount, currency), "currency": currency}
 
 
 def rejection_view(rejection: InventoryRejection) -> RejectionView:

@@ -2,17 +2,18 @@
 
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
+from typing import Any
 from uuid import UUID
 
-from sqlalchemy import text, tuple_
-from sqlmodel import col, select
+from sqlmodel import col
 from sqlmodel.ext.asyncio.session import AsyncSession
-from sqlmodel.sql.expression import Select
 
 from common import jobs
 from common.callers import Caller
+from common.errors import NotFound
+from common.reading import Reads, Row, columns
 from listings_service import lifecycle
-from listings_service.models import DIRTY, Listing, Variant
+from listings_service.models import DIRTY, Variant
 from listings_service.schemas import SelectionError, SelectionResults
 from listings_service.settling import reset
 
@@ -30,37 +31,44 @@ class Filters:
     dirty: bool | None = None
 
 
+# What `schemas.listing_view` and `tabulating.lines` show, of the tables `variant` and its parent `listing`.
+LISTING = (
+    f"select {columns(Variant, 'variant')}, listing.sku parent_sku, listing.title, ({DIRTY}) dirty"  # noqa: S608 - own names
+    " from variant join listing on listing.id = variant.listing_id where variant.account_id = $1"
+)
+_EQUAL = ("channel_id", "link", "health", "paused", "sku")
+
+
+async def one(reads: Reads, account_id: UUID, listing_id: UUID) -> Row:
+    """Raises `NotFound`."""
+    found = await reads.row(f"{LISTING} and variant.id = $2", account_id, listing_id)
+    if found is None:
+        raise NotFound(f"no listing {listing_id} in this account")
+    return found
+
+
 async def page(
-    session: AsyncSession, account_id: UUID, filters: Filters, *, after: tuple[UUID, str] | None, limit: int
-) -> Sequence[tuple[Variant, Listing]]:
+    reads: Reads, account_id: UUID, filters: Filters, *, after: tuple[UUID, str] | None, limit: int
+) -> list[Row]:
     """The account's listings that match, by channel and SKU, beginning after the given one."""
-    query = _filtered(account_id, filters).order_by(col(Variant.channel_id), col(Variant.sku)).limit(limit)
-    if after is not None:
-        query = query.where(tuple_(col(Variant.channel_id), col(Variant.sku)) > tuple_(*after))
-    return [(variant, parent) for variant, parent in await session.exec(query)]
+    sql, parameters = [LISTING], [account_id]
 
+    def where(condition: str, *values: Any) -> None:
+        places = range(len(parameters) + 1, len(parameters) + 1 + len(values))
+        sql.append("and " + condition.format(*(f"${place}" for place in places)))
+        parameters.extend(values)
 
-def _filtered(account_id: UUID, filters: Filters) -> Select[Variant, Listing]:
-    query = (
-        select(Variant, Listing)
-        .join(Listing, col(Listing.id) == col(Variant.listing_id))
-        .where(col(Variant.account_id) == account_id)
-    )
-    exact = {
-        "channel_id": filters.channel_id,
-        "link": filters.link,
-        "health": filters.health,
-        "paused": filters.paused,
-        "sku": filters.sku,
-    }
-    for name, value in exact.items():
-        if value is not None:
-            query = query.where(getattr(Variant, name) == value)
+    for name in _EQUAL:
+        if (value := getattr(filters, name)) is not None:
+            where(f"variant.{name} = {{}}", value)
     if filters.sku_prefix:
-        query = query.where(col(Variant.sku).startswith(filters.sku_prefix, autoescape=True))
+        where("starts_with(variant.sku, {})", filters.sku_prefix)
     if filters.dirty is not None:
-        query = query.where(text(f"({DIRTY})" if filters.dirty else f"not ({DIRTY})"))
-    return query
+        where(f"({DIRTY})" if filters.dirty else f"not ({DIRTY})")
+    if after is not None:
+        where("(variant.channel_id, variant.sku) > ({}, {})", *after)
+    where("true order by variant.channel_id, variant.sku limit {}", limit)
+    return await reads.rows(" ".join(sql), *parameters)
 
 
 # Changes a variant; answers None when it did, and otherwise why nothing was to be done.

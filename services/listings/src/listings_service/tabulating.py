@@ -4,11 +4,12 @@ import codecs
 import csv
 import io
 from collections.abc import AsyncIterator, Iterator, Sequence
+from decimal import Decimal
 from typing import Any
 
 from common.errors import InvalidRequest
-from listings_service.models import Listing, Variant
-from listings_service.schemas import price_view
+from common.reading import Row
+from listings_service.checks import in_minor_units
 
 # What an upload may name; `channel_id` and `sku` it must.
 COLUMNS = ("channel_id", "sku", "parent_sku", "title", "quantity", "price", "currency", "as_of")
@@ -100,29 +101,31 @@ def header_line() -> str:
     return _line(_DOWNLOADED)
 
 
-def lines(listings: Sequence[tuple[Variant, Listing]]) -> Iterator[str]:
-    """One CSV line per listing, in the columns of an upload and some more."""
-    for variant, parent in listings:
-        price = price_view(variant.price, variant.currency)
-        shown = price_view(variant.amazon_price, variant.amazon_currency)
+def lines(listings: Sequence[Row]) -> Iterator[str]:
+    """One CSV line per listing (rows of `selecting.LISTING`), in the columns of an upload and some more."""
+    for row in listings:
         yield _line(
             (
-                variant.channel_id,
-                variant.sku,
-                parent.sku,
-                parent.title,
-                variant.quantity,
-                price.amount if price else None,
-                price.currency if price else None,
-                variant.id,
-                variant.link,
-                variant.health,
-                variant.paused,
-                variant.amazon_quantity,
-                shown.amount if shown else None,
-                variant.asin,
+                row["channel_id"],
+                row["sku"],
+                row["parent_sku"],
+                row["title"],
+                row["quantity"],
+                _amount(row["price"], row["currency"]),
+                row["currency"] if row["price"] is not None else None,
+                row["id"],
+                row["link"],
+                row["health"],
+                row["paused"],
+                row["amazon_quantity"],
+                _amount(row["amazon_price"], row["amazon_currency"]),
+                row["asin"],
             )
         )
+
+
+def _amount(amount: Decimal | None, currency: str | None) -> Decimal | None:
+    return in_minor_units(amount, currency) if amount is not None and currency else None
 
 
 def _line(cells: Sequence[Any]) -> str:

@@ -74,5 +74,6 @@ async def _why_not_routed(session: AsyncSession, order: Order) -> list[Reason]:
     if newest is None:
         return [Reason("waits_for_routing", f"the order is {order.status}; no routing decision has come yet", "")]
     if newest.status in ("withdrawn", "refused"):
-        return [Reason(f"request_{newest.status}", newest.reason or "", "It waits for the next routing decision")]
+        what = newest.detail or newest.reason or ""
+        return [Reason(f"request_{newest.status}", what, "It waits for the next routing decision")]
     return []

@@ -2,7 +2,6 @@
 
 from collections import Counter
 from collections.abc import Sequence
-from datetime import UTC, datetime
 from typing import Any, Literal
 from uuid import UUID
 
@@ -13,7 +12,8 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 from common import clock
 from common.bulk import run
 from common.callers import Caller
-from common.contracts.compliance import Decision, OrderHeld, OrderRouted, SourceComplianceChanged
+from common.contracts.agreements import required_agreement
+from common.contracts.compliance import Allocation, Decision, OrderHeld, OrderRouted, SourceComplianceChanged
 from common.contracts.orders import (
     FulfillmentLine,
     FulfillmentRefused,
@@ -31,9 +31,6 @@ log = structlog.get_logger()
 # Statuses: planned -> released -> acknowledged -> shipped; refused after release, withdrawn instead of it. A request
 # is planned only inside the transaction of its decision, which ends in a release or in a withdrawal.
 COMMITTED = ("released", "acknowledged", "shipped")
-
-# The agreement is required of orders bought from then on (MISSION D3).
-AGREEMENT_SINCE = datetime(2022, 9, 22, tzinfo=UTC)
 
 
 class RequestNotOpen(Conflict):
@@ -115,27 +112,32 @@ async def _lock_sources(
     session: AsyncSession, routed: Sequence[tuple[Order, OrderRouted]]
 ) -> dict[tuple[UUID, UUID], SourceCompliance]:
     """What we know of the sources, held for share until the release is committed: a withdrawal waits, then sees it."""
-    told: dict[tuple[UUID, UUID], int] = {}
+    told: dict[tuple[UUID, UUID], Allocation] = {}
     for order, event in routed:
         for allocation in event.allocations:
             key = (event.account_id, allocation.source_id)
-            # A decision knows of the attestation it was made with; before 2022-09-22 none was needed.
-            version = allocation.attestation_version if order.purchased_at >= AGREEMENT_SINCE else 0
-            told[key] = max(told.get(key, 0), version)
+            if not _agreement_binds(order):
+                # Decided without looking at the attestation: it tells nothing of it.
+                allocation = allocation.model_copy(update={"attestation_version": 0})
+            if key not in told or told[key].attestation_version < allocation.attestation_version:
+                told[key] = allocation
     if not told:
         return {}
     keys = sorted(told)
     await run(
         session,
-        "insert into source_compliance (account_id, source_id, source_name, compliant, attestation_version) "
-        "select account_id, source_id, '', true, version from unnest($1::uuid[], $2::uuid[], $3::int[]) "
-        "as told (account_id, source_id, version) "
-        "on conflict (account_id, source_id) do update set compliant = true, "
-        "attestation_version = excluded.attestation_version "
-        "where source_compliance.attestation_version < excluded.attestation_version",
+        "insert into source_compliance (account_id, source_id, source_name, compliant, attestation_version, "
+        "attested_until, reason) select account_id, source_id, name, version > 0, version, until, 'given' "
+        "from unnest($1::uuid[], $2::uuid[], $3::text[], $4::int[], $5::timestamptz[]) "
+        "as told (account_id, source_id, name, version, until) "
+        "on conflict (account_id, source_id) do update set compliant = true, source_name = excluded.source_name, "
+        "attestation_version = excluded.attestation_version, attested_until = excluded.attested_until, "
+        "reason = excluded.reason where source_compliance.attestation_version < excluded.attestation_version",
         [account_id for account_id, _ in keys],
         [source_id for _, source_id in keys],
-        [told[key] for key in keys],
+        [told[key].source_name for key in keys],
+        [told[key].attestation_version for key in keys],
+        [told[key].attested_until for key in keys],
     )
     query = (
         select(SourceCompliance)
@@ -162,14 +164,20 @@ def _refusal(
         return "order_on_hold", ", ".join(order.holds)
     if event.order_version < order.version:
         return "order_version_outdated", f"decided on version {event.order_version}, now {order.version}"
-    if order.purchased_at < AGREEMENT_SINCE:
+    if not _agreement_binds(order):
         return None
     for allocation in event.allocations:
         source = sources[(event.account_id, allocation.source_id)]
+        name = source.source_name or allocation.source_name or str(allocation.source_id)
+        if source.reason == "expired" or (source.attested_until and source.attested_until <= clock.now()):
+            return "source_not_compliant", f"{name}: its attestation to the Amazon agreement has run out"
         if not source.compliant:
-            name = source.source_name or str(allocation.source_id)
-            return "source_not_compliant", f"{name} does not comply with the Amazon agreement"
+            return "source_not_compliant", f"{name} has no attestation to the Amazon agreement"
     return None
+
+
+def _agreement_binds(order: Order) -> bool:
+    return required_agreement("amazon", order.purchased_at) is not None
 
 
 def _too_much(event: OrderRouted, committed: Counter[str], ordered: Counter[str]) -> tuple[str, str] | None:
@@ -228,7 +236,7 @@ async def _release(session: AsyncSession, order: Order, event: OrderRouted) -> N
 async def _withdraw(session: AsyncSession, order: Order, event: OrderRouted, reason: str, detail: str) -> None:
     requests = _planned(order, event)
     for request in requests:
-        request.status, request.reason = "withdrawn", reason
+        request.status, request.reason, request.detail = "withdrawn", reason, detail
     session.add_all(requests)
     withdrawn = FulfillmentWithdrawn(
         **reference_of(order), decision_version=event.decision_version, reason=reason, detail=detail
@@ -262,15 +270,18 @@ async def source_changed(session: AsyncSession, events: Sequence[SourceComplianc
     for event in sorted(events, key=lambda event: (str(event.source_id), event.attestation_version)):
         await run(
             session,
-            "insert into source_compliance (account_id, source_id, source_name, compliant, attestation_version) "
-            "values ($1, $2, $3, $4, $5) on conflict (account_id, source_id) do update set source_name = $3, "
-            "compliant = $4, attestation_version = $5 "
+            "insert into source_compliance (account_id, source_id, source_name, compliant, attestation_version, "
+            "attested_until, reason) values ($1, $2, $3, $4, $5, $6, $7) "
+            "on conflict (account_id, source_id) do update set source_name = $3, compliant = $4, "
+            "attestation_version = $5, attested_until = $6, reason = $7 "
             "where source_compliance.attestation_version <= excluded.attestation_version",
             event.account_id,
             event.source_id,
             event.source_name,
             event.compliant,
             event.attestation_version,
+            event.attested_until,
+            event.reason,
         )
 
 

@@ -36,6 +36,8 @@ class Connection(OrdersTable, table=True):
 class Channel(OrdersTable, table=True):
     """A marketplace of a connection as auth last told of it, and orders' own settings for it.
 
+    `seller_of_record` and `return_address` (of `contracts.connections.Address`) are what packing slips name; null until
+    auth has told them.
     `shipping_mappings` are {amazon_text, service_level, policy}. They live in the channel's row on purpose: a page of
     orders holds it for share, so that a new mapping sees every order that was held without it.
     """
@@ -50,6 +52,8 @@ class Channel(OrdersTable, table=True):
     marketplace_id: str
     paused: bool = False
     deleted: bool = False
+    seller_of_record: str | None = None
+    return_address: dict[str, Any] | None = Field(default=None, sa_type=JSONB(none_as_null=True))
     statuses: list[str] = Field(sa_type=JSONB)
     created_within_days: int
     acknowledge: bool
@@ -188,7 +192,10 @@ class ImportCursor(OrdersTable, table=True):
 
 
 class SourceCompliance(OrdersTable, table=True):
-    """What orders knows of a source's attestation: the highest version from either event of compliance."""
+    """What orders knows of a source's attestation: the highest version from either event of compliance.
+
+    While `compliant` it holds until `attested_until` (null: for ever); `reason` is why it is as it is.
+    """
 
     __tablename__ = "source_compliance"
 
@@ -197,10 +204,15 @@ class SourceCompliance(OrdersTable, table=True):
     source_name: str
     compliant: bool
     attestation_version: int
+    attested_until: datetime | None = UtcField(default=None)
+    reason: str | None = None
 
 
 class FulfillmentRequest(OrdersTable, table=True):
-    """What one source is asked to ship of one order. `lines` are {order_item_id, sku, quantity}."""
+    """What one source is asked to ship of one order. `lines` are {order_item_id, sku, quantity}.
+
+    `reason` is a withdrawal's code or a refusal's text; `detail` says a withdrawal in a sentence that names the source.
+    """
 
     __tablename__ = "fulfillment_request"
     __table_args__ = (
@@ -216,6 +228,7 @@ class FulfillmentRequest(OrdersTable, table=True):
     status: str
     lines: list[dict[str, Any]] = Field(sa_type=JSONB)
     reason: str | None = None
+    detail: str | None = None
     resolution: str | None = None
     cancel_requested_at: datetime | None = UtcField(default=None)
     created_at: datetime = UtcField()

@@ -8,9 +8,19 @@ import msgspec
 from common.amazon.order import Buyer, GiftOption, ItemCustomization, Order, OrderItem, Recipient
 from common.amazon.values import Personal
 from common.crypto import Context, KeyRing, decrypt, encrypt
+from common.rewrapping import SealedColumn
 
 _PURPOSE = "personal data"
 _KEY_PURPOSE = "order key"
+_BODY_PURPOSE = "unimported order"
+
+# What a rotation of the key ring wraps anew; the personal data itself is under the order's own key.
+SEALED = (
+    SealedColumn("order_key", "wrapped", _KEY_PURPOSE, record="order_id", key="order_id"),
+    SealedColumn(
+        "unimported_order", "sealed_body", _BODY_PURPOSE, record="reference", key="reference", key_type="text"
+    ),
+)
 
 
 class ItemPersonalData(Personal, frozen=True):
@@ -66,4 +76,4 @@ def unseal(ring: KeyRing, account_id: UUID, order_id: UUID, sealed: bytes, wrapp
 
 def seal_body(ring: KeyRing, account_id: UUID, reference: str, body: bytes) -> bytes:
     """A body that could not be read, whole: it may hold anything of the buyer."""
-    return ring.seal(body, Context(account_id, reference, "unimported order"))
+    return ring.seal(body, Context(account_id, reference, _BODY_PURPOSE))

@@ -76,6 +76,8 @@ async def _upsert_channels(session: AsyncSession, event: ConnectionEvent) -> Non
         )
         channel.name, channel.marketplace_id = told.name, told.marketplace_id
         channel.paused, channel.deleted = told.paused, False
+        channel.seller_of_record = told.seller_of_record
+        channel.return_address = told.return_address.model_dump() if told.return_address else None
         session.add(channel)
     for gone in known.values():
         gone.deleted = True

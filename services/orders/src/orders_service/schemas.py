@@ -162,6 +162,7 @@ class RequestView(BaseModel):
     status: str
     lines: list[dict[str, Any]]
     reason: str | None
+    detail: str | None
     resolution: str | None
     cancel_requested_at: datetime | None
     created_at: datetime

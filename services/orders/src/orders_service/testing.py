@@ -12,8 +12,8 @@ from sqlmodel import SQLModel, select
 from common.amazon.client import Seller
 from common.bulk import run
 from common.contracts.compliance import Allocation, OrderRouted
+from common.contracts.connections import Address, ConnectionAuthorized, Region
 from common.contracts.connections import Channel as ChannelTold
-from common.contracts.connections import ConnectionAuthorized, Region
 from common.contracts.event import Event
 from common.contracts.orders import FulfillmentLine
 from common.contracts.shipments import ShipmentCreated, ShippedItem
@@ -24,6 +24,14 @@ from common.testing.events import deliver, published
 from common.testing.plugin import Running
 
 US, CANADA, UK = "ATVPDKIKX0DER", "A2EUQ1WTGCTBG2", "A1F83G8C2ARO7P"
+RETURN_ADDRESS = Address(
+    name="Shop Ltd",
+    line_1="1 Warehouse Road",
+    city="Springfield",
+    state_or_region="IL",
+    postal_code="62701",
+    country_code="US",
+)
 SCOPES = ("orders:read", "orders:write", "operations:read", "operations:write")
 
 M = TypeVar("M", bound=SQLModel)
@@ -43,6 +51,7 @@ class Shop:
     region: Region = "NA"
     connection_id: UUID = field(default_factory=uuid4)
     channels: dict[str, UUID] = field(default_factory=dict)
+    return_address: Address | None = RETURN_ADDRESS
     version: int = 0
 
     @property
@@ -104,6 +113,7 @@ class Shop:
                         marketplace_id=marketplace_id,
                         paused=False,
                         seller_of_record="Shop Ltd",
+                        return_address=self.return_address,
                     )
                     for marketplace_id, channel_id in self.channels.items()
                 ),

@@ -14,6 +14,10 @@ class StepFailed(RuntimeError):
     """A step did not see what it must see; the text says what it saw last."""
 
 
+class ServiceAway(StepFailed):
+    """503: the service, or one it needs, is starting or restarting; worth another try."""
+
+
 async def until(what: str, look: Callable[[], Awaitable[T]], *, within: float) -> T:
     """Looks again until it sees something true; answers that."""
     ends = time.monotonic() + within
@@ -77,7 +81,7 @@ class Merchant:
         async def look() -> Any:
             try:
                 current = await self.call(service, "GET", f"/v1/operations/{run['id']}")
-            except (NotSent, OutcomeUnknown):
+            except (NotSent, OutcomeUnknown, ServiceAway):
                 return None
             return current if current["status"] in ("succeeded", "failed") else None
 
@@ -106,5 +110,6 @@ class Amazon:
 
 def _read(answer: Response) -> Any:
     if answer.status_code >= 300:
-        raise StepFailed(f"{answer.request.method} {answer.request.url.path}: {answer.status_code} {answer.text[:500]}")
+        kind = ServiceAway if answer.status_code == 503 else StepFailed
+        raise kind(f"{answer.request.method} {answer.request.url.path}: {answer.status_code} {answer.text[:500]}")
     return answer.json() if answer.content else None

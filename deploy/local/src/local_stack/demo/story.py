@@ -22,8 +22,8 @@ BUYER_MARK = b"Canary"
 class Story:
     """One run of the demo over a started stack."""
 
-    # Seconds to look for something before the step fails.
-    patience = 25.0
+    # Seconds to look for something before the step fails: a busy machine is slow, not wrong.
+    patience = 90.0
 
     def __init__(
         self, merchant: Merchant, amazon: Amazon, other: ForeignSystem, account_id: str, report: Report

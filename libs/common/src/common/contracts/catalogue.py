@@ -33,6 +33,7 @@ EVENTS: dict[tuple[str, int], type[Event]] = {
         compliance.OrderRouted,
         compliance.OrderHeld,
         compliance.SourceComplianceChanged,
+        compliance.SourceAttestationExpiring,
         shipments.ShipmentCreated,
         inventory.InventoryChanged,
         inventory.SourceInventoryChanged,

@@ -11,10 +11,13 @@ TOPIC = "entrepot.compliance"
 
 
 class Allocation(Contract):
-    """What one source shall ship. `attestation_version` is the newest attestation the decision knew of."""
+    """What one source shall ship. `attestation_version` is the newest attestation the decision knew of, which runs out
+    at `attested_until` (null: never)."""
 
     source_id: UUID
     attestation_version: int
+    attested_until: datetime | None = None
+    source_name: str = ""
     lines: tuple[FulfillmentLine, ...]
 
 
@@ -51,7 +54,11 @@ class OrderHeld(Decision):
 
 
 class SourceComplianceChanged(Event):
-    """A source's attestation to the Amazon Services Business Solutions Agreement was given or withdrawn."""
+    """A source's attestation to the Amazon Services Business Solutions Agreement was given, withdrawn, or ran out.
+
+    `reason` says which of these (given, withdrawn, expired). While `compliant`, it runs out at `attested_until` (null:
+    never); from then on it is void, whether or not a later event says so.
+    """
 
     TOPIC: ClassVar[str] = TOPIC
 
@@ -60,6 +67,26 @@ class SourceComplianceChanged(Event):
     compliant: bool
     attestation_version: int
     changed_at: datetime
+    reason: str | None = None
+    attested_until: datetime | None = None
+
+    def key(self) -> str:
+        return f"{self.account_id}:{self.source_id}"
+
+
+class SourceAttestationExpiring(Event):
+    """A source's attestation runs out soon: without a new one its orders are held from `attested_until` on.
+
+    Announced once for each attestation and each of the configured numbers of days before.
+    """
+
+    TOPIC: ClassVar[str] = TOPIC
+
+    source_id: UUID
+    source_name: str
+    attestation_version: int
+    attested_until: datetime
+    days_before: int
 
     def key(self) -> str:
         return f"{self.account_id}:{self.source_id}"

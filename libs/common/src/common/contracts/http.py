@@ -12,11 +12,13 @@ ACCESS_TOKEN_SCOPE = "amazon:access-token"  # noqa: S105 - a scope
 
 
 class TokenAnswer(Contract):
-    """Answer of `POST /v1/token` (Authorization: Bearer <API key>): a short-lived EdDSA JWT."""
+    """Answer of `POST /v1/token` (Authorization: Bearer <API key>, or OAuth 2.0's client credentials): a short-lived
+    EdDSA JWT and what it allows."""
 
     access_token: str
     token_type: str = "Bearer"  # noqa: S105 - a scheme
     expires_in: int
+    scope: str = ""
 
 
 class AccessTokenRequest(Contract):

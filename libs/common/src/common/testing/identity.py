@@ -8,8 +8,9 @@ import jwt
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from common.amazon.client import Seller
-from common.callers import ALGORITHM, AUDIENCE
+from common.callers import ALGORITHM
 from common.http import AsyncClient
+from common.settings import AUDIENCE
 
 ISSUER = "entrepot"
 

@@ -105,7 +105,7 @@ async def run_service(databases: Databases, issuer: Issuer) -> AsyncIterator[Run
 @asynccontextmanager
 async def serve(app: Any) -> AsyncIterator[str]:
     """Serves an ASGI app on a free loopback port; yields its base URL."""
-    config = uvicorn.Config(app, port=0, log_config=None, access_log=False)
+    config = uvicorn.Config(app, port=0, log_config=None, access_log=False, timeout_keep_alive=http.IDLE_SERVER_SECONDS)
     listening = socket.create_server(("127.0.0.1", 0))
     server = uvicorn.Server(config)
     task = asyncio.create_task(server.serve(sockets=[listening]))

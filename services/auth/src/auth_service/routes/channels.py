@@ -6,7 +6,7 @@ from uuid import UUID
 from fastapi import APIRouter, Request
 
 from auth_service import channels
-from auth_service.checking import channel_test, participations
+from auth_service.checking import channel_test, check
 from auth_service.models import Channel, Connection
 from auth_service.routes.paging import list_page
 from auth_service.schemas import ChannelChanges, ChannelTest, ChannelView, NewChannel
@@ -78,4 +78,4 @@ async def test_channel(caller: Reader, runtime: RuntimeDependency, channel_id: U
     async with runtime.db.transaction() as session:
         channel = await caller.one(session, Channel, channel_id)
         connection = await caller.one(session, Connection, channel.connection_id)
-    return channel_test(channel, await participations(runtime.amazon, connection))
+    return channel_test(channel, await check(runtime.db, runtime.amazon, connection))

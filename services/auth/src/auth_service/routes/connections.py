@@ -3,12 +3,14 @@
 from typing import Annotated
 from uuid import UUID
 
-from fastapi import APIRouter, Request
+from fastapi import APIRouter, Request, Response
 
-from auth_service import connecting
-from auth_service.checking import participations
+from auth_service import connecting, self_authorizing
+from auth_service.checking import check
 from auth_service.consent import begin_consent
+from auth_service.granting import grant
 from auth_service.models import Connection
+from auth_service.routes import browsers
 from auth_service.routes.paging import list_page
 from auth_service.schemas import (
     ConnectionChanges,
@@ -17,7 +19,11 @@ from auth_service.schemas import (
     ConsentPage,
     CreatedConnection,
     NewConnection,
+    NewRefreshToken,
+    SelfAuthorizedConnection,
 )
+from auth_service.settings import AuthSettings
+from common.amazon.access import Seller
 from common.app import RuntimeDependency
 from common.callers import Caller, requires
 from common.db import Transaction
@@ -36,6 +42,7 @@ async def create_connection(
     session: Transaction,
     runtime: RuntimeDependency,
     request: Request,
+    response: Response,
     body: NewConnection,
     idempotency_key: IdempotencyKey = None,
 ) -> CreatedConnection:
@@ -46,8 +53,34 @@ async def create_connection(
 
     created = await once(session, request, caller.account_id, idempotency_key, ConnectionView, create)
     connection = await caller.one(session, Connection, created.id)
-    consent_url = await begin_consent(session, runtime.settings, connection)
-    return CreatedConnection(**ConnectionView.model_validate(connection).model_dump(), consent_url=consent_url)
+    page = await _consent_page(session, runtime.settings, caller, request, response, connection)
+    return CreatedConnection(**ConnectionView.model_validate(connection).model_dump(), **page.model_dump())
+
+
+@router.post("/self-authorized", status_code=201)
+async def create_self_authorized_connection(
+    caller: Writer,
+    runtime: RuntimeDependency,
+    request: Request,
+    body: SelfAuthorizedConnection,
+    idempotency_key: IdempotencyKey = None,
+) -> ConnectionView:
+    """An active connection from a refresh token entered by hand, which Amazon has accepted for that seller and
+    marketplace; nothing is kept of one that it refuses."""
+    home = connecting.known_marketplace(body.marketplace_id)
+    seller = Seller(caller.account_id, caller.account_id, body.selling_partner_id, home.region)
+    token = await self_authorizing.verify_refresh_token(
+        runtime, seller, home.marketplace_id, body.refresh_token.get_secret_value()
+    )
+
+    async with runtime.db.transaction() as session:
+
+        async def create() -> ConnectionView:
+            connection = await connecting.create_connection(session, caller, body)
+            await grant(session, runtime.key_ring, connection, token, actor=caller.subject)
+            return ConnectionView.model_validate(connection)
+
+        return await once(session, request, caller.account_id, idempotency_key, ConnectionView, create)
 
 
 @router.get("")
@@ -80,11 +113,35 @@ async def delete_connection(caller: Writer, session: Transaction, connection_id:
 
 @router.post("/{connection_id}/consent")
 async def new_consent(
-    caller: Writer, session: Transaction, runtime: RuntimeDependency, connection_id: UUID
+    caller: Writer,
+    session: Transaction,
+    runtime: RuntimeDependency,
+    request: Request,
+    response: Response,
+    connection_id: UUID,
 ) -> ConsentPage:
     """Another consent page: after one that expired, after a revocation, or to renew."""
     connection = await caller.one(session, Connection, connection_id)
-    return ConsentPage(consent_url=await begin_consent(session, runtime.settings, connection))
+    return await _consent_page(session, runtime.settings, caller, request, response, connection)
+
+
+@router.put("/{connection_id}/refresh-token")
+async def put_refresh_token(
+    caller: Writer, runtime: RuntimeDependency, connection_id: UUID, body: NewRefreshToken
+) -> ConnectionView:
+    """Authorises a connection by a refresh token entered by hand, once Amazon has accepted it for its seller."""
+    async with runtime.db.transaction() as session:
+        connection = await caller.one(session, Connection, connection_id)
+    token = await self_authorizing.verify_refresh_token(
+        runtime,
+        Seller(connection.account_id, connection.id, connection.selling_partner_id, connection.region),
+        connection.home_marketplace_id,
+        body.refresh_token.get_secret_value(),
+    )
+    async with runtime.db.transaction() as session:
+        connection = await caller.one(session, Connection, connection_id, lock=True)
+        await grant(session, runtime.key_ring, connection, token, actor=caller.subject)
+    return ConnectionView.model_validate(connection)
 
 
 @router.post("/{connection_id}/check")
@@ -92,7 +149,7 @@ async def check_connection(caller: Reader, runtime: RuntimeDependency, connectio
     """Asks Amazon in which marketplaces the seller is active; finds out whether the authorisation still holds."""
     async with runtime.db.transaction() as session:
         connection = await caller.one(session, Connection, connection_id)
-    found = await participations(runtime.amazon, connection)
+    found = await check(runtime.db, runtime.amazon, connection)
     return ConnectionCheck(connection_id=connection_id, marketplaces=found)
 
 
@@ -106,3 +163,17 @@ async def disable_connection(caller: Writer, session: Transaction, connection_id
 async def enable_connection(caller: Writer, session: Transaction, connection_id: UUID) -> ConnectionView:
     """Switches the connection on again."""
     return ConnectionView.model_validate(await connecting.enable_connection(session, caller, connection_id))
+
+
+async def _consent_page(
+    session: Transaction,
+    settings: AuthSettings,
+    caller: Caller,
+    request: Request,
+    response: Response,
+    connection: Connection,
+) -> ConsentPage:
+    browser = browsers.begin(settings, request, response)
+    url = await begin_consent(session, settings, connection, actor=caller.subject, browser=browser)
+    app = settings.app(connection.region)
+    return ConsentPage(consent_url=url, developer_name=app.developer_name, developer_account=app.developer_account)

@@ -9,6 +9,7 @@ from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 from auth_service import identity, signing
 from auth_service.access_tokens import TokenBroker
 from auth_service.models import ApiKey
+from auth_service.routes import client_credentials
 from auth_service.routes.paging import list_page
 from auth_service.schemas import ApiKeyView, CreatedApiKey, NewApiKey
 from common.app import RuntimeDependency
@@ -31,18 +32,34 @@ router = APIRouter()
 _api_key = HTTPBearer(auto_error=False, scheme_name="ApiKey", description="An API key: `ent_...`")
 
 
-@router.post(TOKEN_PATH, tags=["identity"])
+@router.post(TOKEN_PATH, tags=["identity"], response_model=TokenAnswer)
 async def exchange(
     session: Transaction,
     runtime: RuntimeDependency,
+    request: Request,
     response: Response,
     given: Annotated[HTTPAuthorizationCredentials | None, Depends(_api_key)],
-) -> TokenAnswer:
-    """A JWT of fifteen minutes for the API key in the Authorization header."""
-    if given is None:
-        raise identity.InvalidApiKey("no API key in the Authorization header")
+) -> TokenAnswer | Response:
+    """A JWT of fifteen minutes for the API key in the Authorization header, or for OAuth 2.0's client credentials
+    (`grant_type=client_credentials` with the key's id and text, in the form or as HTTP Basic; `scope` narrows)."""
+    key_ring, issuer = runtime.key_ring, runtime.settings.token_issuer
     response.headers["Cache-Control"] = "no-store"
-    return await identity.exchange(session, runtime.key_ring, runtime.settings.token_issuer, given.credentials)
+    if not client_credentials.is_form(request):
+        if given is None:
+            raise identity.InvalidApiKey("no API key in the Authorization header")
+        return await identity.exchange(session, key_ring, issuer, given.credentials)
+    try:
+        asked = await client_credentials.read(request)
+        try:
+            return await identity.exchange(
+                session, key_ring, issuer, asked.client_secret, client_id=asked.client_id, wanted=asked.scope
+            )
+        except identity.InvalidApiKey as refused:
+            raise client_credentials.OAuthRefusal("invalid_client", refused.detail) from None
+        except identity.ScopeNotHeld as refused:
+            raise client_credentials.OAuthRefusal("invalid_scope", refused.detail) from None
+    except client_credentials.OAuthRefusal as refusal:
+        return refusal.answer()
 
 
 @router.get(JWKS_PATH, tags=["identity"])

@@ -1,11 +1,14 @@
 """The toggle *Compliance with Amazon Services Business Solutions Agreement*, single and in bulk, and its history."""
 
+from datetime import datetime, timedelta
 from typing import Annotated
 from uuid import UUID
 
-from fastapi import APIRouter, Request
+from fastapi import APIRouter, Query, Request
+from sqlalchemy import tuple_
 from sqlmodel import col
 
+from common import clock
 from common.callers import Caller, requires
 from common.db import Transaction
 from common.idempotency import IdempotencyKey, once
@@ -19,6 +22,7 @@ from compliance_service.schemas import (
     AttestationWithdrawn,
     BulkAttestation,
     BulkAttestationAnswer,
+    ExpiringAttestation,
 )
 
 router = APIRouter(tags=["attestations"])
@@ -78,3 +82,37 @@ async def list_history(
         items=[AttestationAnswer.model_validate(entry) for entry in found[:limit]],
         next_cursor=encode_cursor(found[limit - 1].version) if len(found) > limit else None,
     )
+
+
+@router.get("/v1/attestations/expiring")
+async def list_expiring(
+    session: Transaction,
+    caller: Reader,
+    within_days: Annotated[int, Query(ge=1, le=3650)] = 30,
+    limit: Limit = 100,
+    cursor: Cursor = None,
+) -> Page[ExpiringAttestation]:
+    """Attestations that run out within so many days, soonest first; `SourceAttestationExpiring` warns of them."""
+    now = clock.now()
+    query = (
+        caller.scoped(Source)
+        .where(col(Source.compliant), col(Source.attested_until) <= now + timedelta(days=within_days))
+        .order_by(col(Source.attested_until), col(Source.id))
+        .limit(limit + 1)
+    )
+    if cursor:
+        query = query.where(tuple_(Source.attested_until, Source.id) > decode_cursor(cursor, tuple[datetime, UUID]))
+    found = (await session.exec(query)).all()
+    items = [
+        ExpiringAttestation(
+            source_id=source.id,
+            source_name=source.name,
+            attestation_version=source.attestation_version,
+            attested_until=source.attested_until,
+            days_left=max(0, (source.attested_until - now).days),
+        )
+        for source in found[:limit]
+        if source.attested_until is not None
+    ]
+    last = items[-1] if len(found) > limit else None
+    return Page(items=items, next_cursor=encode_cursor(last.attested_until, last.source_id) if last else None)

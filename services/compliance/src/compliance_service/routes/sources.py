@@ -4,15 +4,17 @@ from typing import Annotated
 from uuid import UUID
 
 from fastapi import APIRouter, Query, Request
+from fastapi.responses import HTMLResponse, StreamingResponse
 from pydantic import AwareDatetime
 from sqlmodel import col
 
 from common import clock
+from common.app import RuntimeDependency
 from common.callers import Caller, requires
 from common.db import Transaction
 from common.idempotency import IdempotencyKey, once
 from common.pages import Cursor, Limit, Page, decode_cursor, encode_cursor
-from compliance_service import explaining, sourcing
+from compliance_service import reporting, sourcing
 from compliance_service.models import Source
 from compliance_service.schemas import EligibilityAnswer, NewSource, NonCompliantSource, SourceAnswer, SourcePatch
 
@@ -61,20 +63,44 @@ async def list_eligibility(
     purchased_at: Annotated[
         AwareDatetime | None, Query(description="when the order was bought; now when absent")
     ] = None,
+    source_id: UUID | None = None,
     limit: Limit = 100,
     cursor: Cursor = None,
 ) -> Page[EligibilityAnswer]:
-    """Which sources may ship orders of a kind of channel, and why the others may not."""
-    sources, next_cursor = await _page(session, caller, limit, cursor)
+    """Which sources (or whether this one) may ship orders of a kind of channel, and why the others may not."""
+    if source_id is not None:
+        sources, next_cursor = [await caller.one(session, Source, source_id)], None
+    else:
+        sources, next_cursor = await _page(session, caller, limit, cursor)
     bought = purchased_at or clock.now()
-    items = [explaining.eligibility(source, channel_type, bought) for source in sources]
+    items = [reporting.eligibility(source, channel_type, bought) for source in sources]
     return Page(items=items, next_cursor=next_cursor)
 
 
 @router.get("/v1/reports/non-compliant-sources")
 async def report_non_compliant_sources(session: Transaction, caller: Reader) -> list[NonCompliantSource]:
     """Sources without a valid attestation, and the orders that are held although these sources have the goods."""
-    return await explaining.non_compliant_sources(session, caller)
+    return await reporting.non_compliant_sources(session, caller)
+
+
+@router.get("/v1/reports/non-compliant-sources.csv", response_class=StreamingResponse)
+async def report_as_csv(caller: Reader, runtime: RuntimeDependency) -> StreamingResponse:
+    """The same with every order, as a CSV file that is sent while it is read."""
+    name = f"non-compliant-sources-{clock.now():%Y-%m-%d}.csv"
+    return StreamingResponse(
+        reporting.csv_report(runtime.db, caller),
+        media_type="text/csv; charset=utf-8",
+        headers={"Content-Disposition": f'attachment; filename="{name}"'},
+    )
+
+
+@router.get("/v1/reports/non-compliant-sources.html", response_class=HTMLResponse)
+async def report_as_page(session: Transaction, caller: Reader) -> HTMLResponse:
+    """The same as a page to print; the oldest 100 orders of each source."""
+    report = await reporting.non_compliant_sources(session, caller)
+    # It holds what people typed: even if escaping failed, nothing could run.
+    policy = {"Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'"}
+    return HTMLResponse(reporting.html_report(report, clock.now()), headers=policy)
 
 
 async def _page(

@@ -9,14 +9,16 @@ from fastapi import APIRouter, Depends, Query, Request
 from fastapi.responses import StreamingResponse
 
 from common.app import RuntimeDependency
+from common.bulk import run
 from common.callers import Caller, requires
 from common.db import Database, Transaction
 from common.errors import InvalidRequest
 from common.idempotency import IdempotencyKey, once
 from common.pages import Cursor, Limit, Page, decode_cursor, encode_cursor
+from common.reading import Reading
 from listings_service import selecting, tabulating, upserting
 from listings_service.lifecycle import Health, Link
-from listings_service.models import Listing, Variant
+from listings_service.models import Variant
 from listings_service.schemas import (
     LARGEST_PAGE,
     ChangesRequest,
@@ -38,7 +40,7 @@ Writer = Annotated[Caller, requires("listings:write")]
 _CSV_PAGE = 500
 
 
-def _filters(
+async def _filters(
     channel_id: UUID | None = None,
     link: Link | None = None,
     health: Health | None = None,
@@ -114,12 +116,11 @@ async def download_csv(caller: Reader, runtime: RuntimeDependency, filters: Filt
         yield tabulating.header_line()
         after: tuple[UUID, str] | None = None
         while True:
-            async with runtime.db.transaction() as session:
-                found = await selecting.page(session, caller.account_id, filters, after=after, limit=_CSV_PAGE)
+            found = await selecting.page(runtime.reads, caller.account_id, filters, after=after, limit=_CSV_PAGE)
             yield "".join(tabulating.lines(found))
             if len(found) < _CSV_PAGE:
                 return
-            after = (found[-1][0].channel_id, found[-1][0].sku)
+            after = (found[-1]["channel_id"], found[-1]["sku"])
 
     headers = {"content-disposition": 'attachment; filename="listings.csv"'}
     return StreamingResponse(stream(), media_type="text/csv; charset=utf-8", headers=headers)
@@ -127,12 +128,12 @@ async def download_csv(caller: Reader, runtime: RuntimeDependency, filters: Filt
 
 @router.get("")
 async def list_listings(
-    caller: Reader, session: Transaction, filters: FilterQuery, limit: Limit = 100, cursor: Cursor = None
+    caller: Reader, reads: Reading, filters: FilterQuery, limit: Limit = 100, cursor: Cursor = None
 ) -> Page[ListingView]:
     """Listings by channel and SKU."""
     after = decode_cursor(cursor, tuple[UUID, str]) if cursor else None
-    found = await selecting.page(session, caller.account_id, filters, after=after, limit=limit + 1)
-    items = [listing_view(variant, parent) for variant, parent in found[:limit]]
+    found = await selecting.page(reads, caller.account_id, filters, after=after, limit=limit + 1)
+    items = [listing_view(row) for row in found[:limit]]
     more = len(found) > limit
     return Page(items=items, next_cursor=encode_cursor(items[-1].channel_id, items[-1].sku) if more else None)
 
@@ -167,9 +168,9 @@ async def unpause_listings(body: SelectionRequest, caller: Writer, session: Tran
 
 
 @router.get("/{listing_id}")
-async def get_listing(listing_id: UUID, caller: Reader, session: Transaction) -> ListingView:
-    variant = await caller.one(session, Variant, listing_id)
-    return listing_view(variant, await session.get_one(Listing, variant.listing_id))
+async def get_listing(listing_id: UUID, caller: Reader, reads: Reading) -> ListingView:
+    """One listing."""
+    return listing_view(await selecting.one(reads, caller.account_id, listing_id))
 
 
 class RefusedChange(InvalidRequest):
@@ -188,6 +189,6 @@ async def patch_listing(listing_id: UUID, body: ListingPatch, caller: Writer, se
         raise RefusedChange(problem.what, fix=problem.fix, code=problem.code)
     if paused is not None:
         await selecting.act(session, caller, [listing_id], selecting.pause if paused else selecting.unpause)
-    await session.refresh(variant)
-    parent = await session.get_one(Listing, variant.listing_id, populate_existing=True)
-    return listing_view(variant, parent)
+    await session.flush()
+    (row,) = await run(session, f"{selecting.LISTING} and variant.id = $2", caller.account_id, listing_id)
+    return listing_view(row._mapping)

@@ -1,4 +1,6 @@
-"""Which sales need an attested source, as dated data (pure). MISSION D3, from the seed's "Required Compliance"."""
+"""Which sales need an attested source, as dated data (pure). MISSION D3, from the seed's "Required Compliance".
+
+Compliance decides by it and orders rechecks by it when it releases, so there is one table for both."""
 
 from dataclasses import dataclass
 from datetime import UTC, datetime

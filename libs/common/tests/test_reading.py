@@ -1,0 +1,61 @@
+"""The lean door: rows of the account only, and a connection that dies is not handed out again."""
+
+from collections.abc import AsyncIterator
+from uuid import uuid4
+
+import asyncpg
+import pytest
+import pytest_asyncio
+
+from common import clock
+from common.callers import Caller
+from common.db import Database
+from common.errors import DatabaseUnavailable, NotFound
+from common.jobs import OperationRun
+from common.reading import Reads
+from common.testing.databases import Databases
+
+
+@pytest_asyncio.fixture
+async def db(databases: Databases) -> AsyncIterator[Database]:
+    url = await databases.new("common")
+    database = Database(url, service="reading", pool_size=1)
+    yield database
+    await database.close()
+    await databases.drop(url)
+
+
+@pytest.mark.row("A9")
+async def test_a_record_is_read_by_its_own_account_only(db: Database) -> None:
+    ours, theirs = (Caller(uuid4(), "somebody", frozenset()) for _ in range(2))
+    run = OperationRun(
+        account_id=ours.account_id,
+        connection_id=uuid4(),
+        operation="link",
+        requested_by="somebody",
+        counts={"linked": 3},
+        created_at=clock.now(),
+        due_at=clock.now(),
+    )
+    async with db.transaction() as session:
+        session.add(run)
+    reads = Reads(db.engine)
+    row = await ours.row(reads, OperationRun, run.id)
+    assert (row["operation"], row["counts"]) == ("link", {"linked": 3})
+    with pytest.raises(NotFound):
+        await theirs.row(reads, OperationRun, run.id)
+
+
+@pytest.mark.fault("F6")
+async def test_a_connection_that_dies_is_a_clear_error_once(db: Database) -> None:
+    reads = Reads(db.engine)
+    row = await reads.row("select pg_backend_pid() pid")
+    assert row is not None
+    killer = await asyncpg.connect(db.url)
+    assert await killer.fetchval("select pg_terminate_backend($1, 5000)", row["pid"])
+    await killer.close()
+    with pytest.raises(DatabaseUnavailable):
+        await reads.row("select 1 one")
+    again = await reads.row("select 1 one")
+    assert again is not None
+    assert again["one"] == 1

@@ -1,0 +1,130 @@
+"""Packing slips, as PDF or as HTML: behind the scope of buyers' data, since a slip says where its parcel goes."""
+
+import re
+from typing import Annotated, Any
+from uuid import UUID
+
+from fastapi import APIRouter, Header, Response
+
+from common.app import RuntimeDependency
+from common.callers import Caller, requires
+from common.errors import Problem
+from orders_service.packing import Printable, slip_of_order, slip_of_request
+from orders_service.slips.html import CONTENT_SECURITY_POLICY
+
+router = APIRouter(prefix="/v1", tags=["packing slips"])
+
+RecipientReader = Annotated[Caller, requires("orders:pii")]
+Accept = Annotated[str, Header(description="application/pdf (the default) or text/html")]
+
+_PDF, _HTML = "application/pdf", "text/html"
+_PDF_ANSWER: dict[str, Any] = {_PDF: {"schema": {"type": "string", "format": "binary"}}}
+_HTML_ANSWER: dict[str, Any] = {_HTML: {"schema": {"type": "string"}}}
+
+
+class NotAcceptable(Problem):
+    status, slug, title = 406, "not-acceptable", "A packing slip is application/pdf or text/html"
+    fix = "Send one of them as Accept, or add .pdf or .html to the path"
+
+
+class SlipResponse(Response):
+    """A slip's own media type stands in `responses`; this one adds none."""
+
+    media_type = None
+
+
+def _options(*answers: dict[str, Any]) -> dict[str, Any]:
+    content = {kind: schema for answer in answers for kind, schema in answer.items()}
+    return {"response_class": SlipResponse, "responses": {200: {"content": content, "description": "The packing slip"}}}
+
+
+@router.get("/orders/{order_id}/packing-slip", **_options(_PDF_ANSWER, _HTML_ANSWER))
+async def get_order_slip(
+    order_id: UUID, caller: RecipientReader, runtime: RuntimeDependency, accept: Accept = "*/*"
+) -> Response:
+    """The slip of the whole order in the marketplace's language. Who asks is recorded before the answer leaves."""
+    kind = preferred(accept)
+    return await _answer(kind, await _of_order(order_id, caller, runtime))
+
+
+@router.get("/orders/{order_id}/packing-slip.pdf", **_options(_PDF_ANSWER))
+async def get_order_slip_pdf(order_id: UUID, caller: RecipientReader, runtime: RuntimeDependency) -> Response:
+    """The same as PDF, whatever is accepted."""
+    return await _answer(_PDF, await _of_order(order_id, caller, runtime))
+
+
+@router.get("/orders/{order_id}/packing-slip.html", **_options(_HTML_ANSWER))
+async def get_order_slip_html(order_id: UUID, caller: RecipientReader, runtime: RuntimeDependency) -> Response:
+    """The same as HTML, whatever is accepted."""
+    return await _answer(_HTML, await _of_order(order_id, caller, runtime))
+
+
+@router.get("/fulfillment-requests/{request_id}/packing-slip", **_options(_PDF_ANSWER, _HTML_ANSWER))
+async def get_request_slip(
+    request_id: UUID, caller: RecipientReader, runtime: RuntimeDependency, accept: Accept = "*/*"
+) -> Response:
+    """The slip of what this request's source ships, with its quantities. Who asks is recorded."""
+    kind = preferred(accept)
+    return await _answer(kind, await _of_request(request_id, caller, runtime))
+
+
+@router.get("/fulfillment-requests/{request_id}/packing-slip.pdf", **_options(_PDF_ANSWER))
+async def get_request_slip_pdf(request_id: UUID, caller: RecipientReader, runtime: RuntimeDependency) -> Response:
+    """The same as PDF, whatever is accepted."""
+    return await _answer(_PDF, await _of_request(request_id, caller, runtime))
+
+
+@router.get("/fulfillment-requests/{request_id}/packing-slip.html", **_options(_HTML_ANSWER))
+async def get_request_slip_html(request_id: UUID, caller: RecipientReader, runtime: RuntimeDependency) -> Response:
+    """The same as HTML, whatever is accepted."""
+    return await _answer(_HTML, await _of_request(request_id, caller, runtime))
+
+
+async def _of_order(order_id: UUID, caller: Caller, runtime: RuntimeDependency) -> Printable:
+    # The transaction ends before anything is laid out: the reading is recorded, and no connection waits for a page.
+    async with runtime.db.transaction() as session:
+        return await slip_of_order(session, runtime.key_ring, caller, order_id)
+
+
+async def _of_request(request_id: UUID, caller: Caller, runtime: RuntimeDependency) -> Printable:
+    async with runtime.db.transaction() as session:
+        return await slip_of_request(session, runtime.key_ring, caller, request_id)
+
+
+async def _answer(kind: str, printable: Printable) -> Response:
+    body = await printable.pdf() if kind == _PDF else printable.html()
+    order_id = re.sub(r"[^\w-]+", "_", printable.slip.amazon_order_id, flags=re.ASCII)
+    headers = {
+        "Cache-Control": "no-store",
+        "Vary": "Accept, Authorization",
+        "X-Content-Type-Options": "nosniff",
+        "Content-Language": str(printable.language.locale).replace("_", "-"),
+        "Content-Disposition": f'inline; filename="packing-slip-{order_id}.{kind.rpartition("/")[2]}"',
+    }
+    if kind == _HTML:
+        headers["Content-Security-Policy"] = CONTENT_SECURITY_POLICY
+    return Response(body, media_type=kind, headers=headers)
+
+
+def preferred(accept: str) -> str:
+    """Which of the two the client likes better; PDF when it does not mind. Raises `NotAcceptable`."""
+    liked = {_PDF: 0.0, _HTML: 0.0}
+    for kind in liked:
+        # The most specific range that matches decides (RFC 9110, 12.5.1).
+        for wanted in (kind, f"{kind.partition('/')[0]}/*", "*/*"):
+            if (quality := _quality(accept, wanted)) is not None:
+                liked[kind] = quality
+                break
+    best = max(liked, key=lambda kind: liked[kind])
+    if not liked[best]:
+        raise NotAcceptable
+    return best
+
+
+def _quality(accept: str, wanted: str) -> float | None:
+    for part in accept.split(","):
+        media, *parameters = (text.strip().lower() for text in part.split(";"))
+        if media == wanted:
+            given = next((p.partition("=")[2] for p in parameters if p.startswith("q=")), "1")
+            return float(given) if re.fullmatch(r"[01](\.\d{0,3})?", given) else 0.0
+    return None
