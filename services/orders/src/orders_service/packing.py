@@ -15,7 +15,6 @@ from orders_service.disclosing import NoRecipient, recipient_of
 from orders_service.fulfilling import COMMITTED
 from orders_service.models import Channel, FulfillmentRequest, Order, OrderKey, SourceCompliance
 from orders_service.order_state import AMAZON, CANCELLED, is_pending
-from orders_service.slips import html, pdf
 from orders_service.slips.addresses import of_business
 from orders_service.slips.languages import Language, language_of
 from orders_service.slips.slip import Packed, Slip, make, named
@@ -71,11 +70,16 @@ class Printable(NamedTuple):
     language: Language
 
     def html(self) -> str:
+        # Here and below: the typesetters weigh 15 MiB, and most processes never print.
+        from orders_service.slips import html
+
         return html.render(self.slip, self.language)
 
     async def pdf(self) -> bytes:
         """Typeset in a thread. Raises `Unprintable`."""
         async with _typesetters:
+            from orders_service.slips import pdf
+
             return await asyncio.to_thread(pdf.render, self.slip, self.language)
 
 

@@ -10,12 +10,14 @@ from common.app import RuntimeDependency
 from common.callers import Caller, requires
 from common.errors import Problem
 from orders_service.packing import Printable, slip_of_order, slip_of_request
-from orders_service.slips.html import CONTENT_SECURITY_POLICY
 
 router = APIRouter(prefix="/v1", tags=["packing slips"])
 
 RecipientReader = Annotated[Caller, requires("orders:pii")]
 Accept = Annotated[str, Header(description="application/pdf (the default) or text/html")]
+
+# The page may show its own styles and nothing else, should anything in it ever be taken for markup.
+CONTENT_SECURITY_POLICY = "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'"
 
 _PDF, _HTML = "application/pdf", "text/html"
 _PDF_ANSWER: dict[str, Any] = {_PDF: {"schema": {"type": "string", "format": "binary"}}}
