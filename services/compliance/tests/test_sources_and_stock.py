@@ -271,7 +271,7 @@ async def test_the_progress_of_a_file_is_shown_while_it_arrives(merchant: Mercha
         while not seen or seen[-1][1] == 0:
             # Empty until the service has the first bytes.
             uploaded = (await merchant.call("GET", uploads))["items"]
-            seen += [(upload["status"], upload["created"], upload["failed"]) for upload in uploaded]
+            seen.extend((upload["status"], upload["created"], upload["failed"]) for upload in uploaded)
         yield "".join(lines[2200:]).encode()
 
     answer = await merchant.call(
