@@ -4,7 +4,7 @@ BIN := .venv/bin
 MEMBERS := libs/common services/auth services/listings services/orders services/compliance deploy/sandbox deploy/local
 SERVICES := auth listings orders compliance
 .DEFAULT_GOAL := help
-.PHONY: help install browser demo dev test test-kafka kafka check format docs rows bench lock clean
+.PHONY: help install browser demo dev test test-kafka kafka check format docs rows bench fuzz lock clean
 
 help:  ## this list
 	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -64,6 +64,9 @@ rows: .venv/.installed  ## each mission row, edge case, fault and fact with the 
 
 bench: .venv/.installed  ## speed as ratios against a ceiling of the same run, into bench/results/
 	@$(BIN)/python -m bench
+
+fuzz: .venv/.installed  ## rubbish against the local Amazon; SECONDS=600 SEED=1 MODELS=../shared/sp-api/models
+	@$(BIN)/python -m amazon_sandbox.fuzzing $(or $(MODELS),../shared/sp-api/models) --seconds $(or $(SECONDS),600) --seed $(or $(SEED),1)
 
 lock: .venv/.installed  ## resolve the dependencies anew into requirements/
 	$(BIN)/uv pip compile --quiet --no-annotate --group bootstrap pyproject.toml -o requirements/bootstrap.txt

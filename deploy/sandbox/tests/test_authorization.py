@@ -72,6 +72,16 @@ def test_a_code_becomes_tokens(amazon: LocalAmazon) -> None:
     assert (tokens["token_type"], tokens["expires_in"]) == ("bearer", 3600)
 
 
+@pytest.mark.fact("2.3.1")
+def test_tokens_can_be_as_long_as_amazon_says(amazon: LocalAmazon) -> None:
+    amazon.create_seller("A1US", "NA", US)
+    amazon.settings(token_bytes=2048)
+    seller = amazon.connect("A1US", "NA")
+    assert (len(seller.access_token), len(seller.refresh_token)) == (2048, 2048)
+    assert seller.participations().status_code == 200
+    assert amazon.token(grant_type="refresh_token", refresh_token=seller.refresh_token).status_code == 200
+
+
 @pytest.mark.fact("2.3.2")
 @pytest.mark.edge(21)
 @pytest.mark.pain("13")

@@ -314,6 +314,23 @@ def test_a_stuck_feed_blocks_those_behind_it_until_it_is_released(
 
 
 @pytest.mark.pain("7")
+def test_the_seller_can_cancel_a_feed_stuck_in_the_queue_but_not_one_in_progress(
+    amazon: LocalAmazon, seller: SellingPartner
+) -> None:
+    dial = {"selling_partner_id": "A1US", "type": LISTINGS}
+    amazon.dial("POST", "/sandbox/feeds/next", {**dial, "stick": "IN_QUEUE"})
+    amazon.dial("POST", "/sandbox/feeds/next", {**dial, "stick": "IN_PROGRESS"})
+    queued, running, behind = (seller.submit_feed(LISTINGS, feed_of(update(1, f"S-{n}")), US) for n in range(3))
+    assert seller.feeds("DELETE", f"feeds/{queued}").status_code == 200
+    assert seller.feeds("DELETE", f"feeds/{running}").status_code == 400
+    assert [seller.feed(each)["processingStatus"] for each in (queued, running, behind)] == [
+        "CANCELLED",
+        "IN_PROGRESS",
+        "IN_QUEUE",
+    ]
+
+
+@pytest.mark.pain("7")
 def test_a_running_feed_can_be_stuck_and_released_by_hand(amazon: LocalAmazon, seller: SellingPartner) -> None:
     amazon.settings(feed_queue_s=0, feed_processing_s=60)
     feed_id = seller.submit_feed(LISTINGS, feed_of(update(1, "S")), US)

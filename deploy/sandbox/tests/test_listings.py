@@ -172,6 +172,7 @@ def test_a_misspelt_attribute_is_issue_90000900(seller: SellingPartner) -> None:
         ("fulfillment_availability", default(quantity=-1)),
         ("fulfillment_availability", default(quantity=1.5)),
         ("fulfillment_availability", default(quantity=True)),
+        ("fulfillment_availability", default(quantity=None)),
         ("fulfillment_availability", {"quantity": 1}),
         ("fulfillment_availability", {"fulfillment_channel_code": "AMAZON_NA", "quantity": 1}),
         ("condition_type", {"value": ["new_new"], "marketplace_id": US}),

@@ -232,3 +232,13 @@ def test_ship_dates_are_checked_when_asked_to(amazon: LocalAmazon, seller: Selli
         assert seller.confirm_shipment(order_id, confirmation(order, shipDate=wrong)).status_code == 400
     amazon.settings(check_ship_dates=False)
     assert seller.confirm_shipment(order_id, confirmation(order, shipDate=tomorrow)).status_code == 204
+
+
+@pytest.mark.fact("8.1.1")
+def test_both_versions_of_the_orders_api_show_the_same_order(seller: SellingPartner) -> None:
+    (order_id,) = place(seller, {})
+    new = shown(seller, order_id)
+    old = seller.call("GET", f"/orders/v0/orders/{order_id}").json()["payload"]
+    assert (old["AmazonOrderId"], old["PurchaseDate"]) == (new["orderId"], new["createdTime"])
+    assert old["OrderTotal"]["Amount"] == new["proceeds"]["grandTotal"]["amount"]
+    assert seller.confirm_shipment(order_id, confirmation(new)).status_code == 204

@@ -206,6 +206,7 @@ def test_update_shipment_status_is_for_orders_picked_up_in_a_store(seller: Selli
     path = f"{ORDERS}/{pickup}/shipment"
     assert seller.call("POST", path, {**body, "shipmentStatus": "Flown"}).status_code == 400
     assert seller.call("POST", path, {**body, "orderItems": [{"orderItemId": "1"}]}).status_code == 400
+    assert seller.call("POST", path, {**body, "orderItems": [{"orderItemId": []}]}).status_code == 400
     assert seller.call("POST", path, {**body, "marketplaceId": "A2EUQ1WTGCTBG2"}).status_code == 400
     assert seller.call("POST", path, {**body, "shipmentStatus": "ReadyForPickup"}).status_code == 204
     assert seller.call("POST", path, body).status_code == 204

@@ -178,11 +178,13 @@ def test_the_older_query_protocol_works_as_well(amazon: LocalAmazon, sqs: Any) -
         ("AmazonSQS.ReceiveMessage", b'{"QueueUrl": {}}'),
         ("AmazonSQS.SendMessageBatch", b'{"QueueUrl": "http://x/000000000000/q", "Entries": [1]}'),
         ("", b"Action=CreateQueue&QueueName=a&Attribute.1=x&Attribute.1.Name=y"),
+        ("AmazonSQS.GetQueueAttributes", b'{"QueueUrl": "http://x/000000000000/fine", "AttributeNames": -1}'),
         ("", b"\xff"),
         ("", b""),
     ],
 )
 def test_rubbish_is_refused_and_breaks_nothing(amazon: LocalAmazon, sqs: Any, target: str, body: bytes) -> None:
+    sqs.create_queue(QueueName="fine")
     headers = {"x-amz-target": target} if target else {}
     answer = amazon.http.post(amazon.urls["lwa"] + "/", headers=headers, content=body)
     assert answer.status_code == 400

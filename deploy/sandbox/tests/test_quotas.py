@@ -107,3 +107,12 @@ def test_a_plan_that_makes_no_sense_is_refused(amazon: LocalAmazon, wish: dict[s
     answer = amazon.http.put(amazon.urls["dials"] + "/sandbox/quotas", json=wish)
     assert answer.status_code == 400
     assert hint in answer.json()["error"]
+
+
+@pytest.mark.fact("3.10")
+def test_every_answer_has_a_request_id_of_its_own(amazon: LocalAmazon, seller: SellingPartner) -> None:
+    limit(amazon, "getMarketplaceParticipations", 0.001, burst=1)
+    answers = [seller.participations(), seller.participations(), seller.order("nobody")]
+    assert [answer.status_code for answer in answers] == [200, 429, 404]
+    ids = [answer.headers["x-amzn-requestid"] for answer in answers]
+    assert len(set(ids)) == 3

@@ -95,6 +95,15 @@ def test_the_listings_report_has_every_listing_in_every_status(seller: SellingPa
     assert active["open-date"].rsplit(" ", 1)[1] in ("PST", "PDT")
 
 
+def test_a_business_price_brings_a_column_of_its_own(seller: SellingPartner) -> None:
+    seed(seller, {"sku": "S", "price": 20, "quantity": 1}, {"sku": "T", "price": 30, "quantity": 1})
+    b2b = {"audience": "B2B", "currency": "USD", "our_price": [{"schedule": [{"value_with_tax": 17.5}]}]}
+    patch = {"op": "add", "path": "/attributes/purchasable_offer", "value": [b2b]}
+    seller.listings_item("PATCH", "S", {"productType": "PRODUCT", "patches": [patch]}, marketplaceIds=US)
+    found = rows(seller, LISTINGS, US)
+    assert [(row["price"], row["Business Price"]) for row in found] == [("20.00", "17.50"), ("30.00", "")]
+
+
 @pytest.mark.pain("16")
 @pytest.mark.fact("7.2")
 def test_the_report_is_cp1252_and_what_that_lacks_is_a_question_mark(seller: SellingPartner) -> None:

@@ -161,6 +161,7 @@ def resources(**changes: Any) -> dict[str, Any]:
         {"restrictedResources": resources()["restrictedResources"] * 51},
         {**resources(), "targetApplication": None},
         {**resources(), "targetApplication": "amzn1.sellerapps.app.nobody"},
+        {**resources(), "targetApplication": {"nested": []}},
         resources(dataElements=["shoeSize"]),
         resources(method="POST"),
         resources(method="BREW"),

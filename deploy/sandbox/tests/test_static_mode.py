@@ -120,12 +120,16 @@ def test_what_matches_nothing_is_refused_as_amazon_does(caller: SellingPartner) 
     assert "marketplaceIds" in without_marketplace.json()["errors"][0]["details"]
 
 
+@pytest.mark.fact("11.3")
 @pytest.mark.fact("11.4")
 def test_a_token_is_asked_for_and_the_stateful_operations_go_on(caller: SellingPartner) -> None:
     amazon = caller.amazon
     bare = amazon.http.get(amazon.urls["na"] + "/sellers/v1/marketplaceParticipations")
     assert bare.status_code == 403
     assert caller.call("GET", "/nothing/v1/here").status_code == 404
+    query = {"granularityType": "Marketplace", "granularityId": US, "marketplaceIds": US}
+    dynamic = caller.call("GET", "/fba/inventory/v1/summaries", **query)
+    assert (dynamic.status_code, dynamic.json()["payload"]["inventorySummaries"]) == (200, [])
 
 
 @pytest.mark.fact("3.11")

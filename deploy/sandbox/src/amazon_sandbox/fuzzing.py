@@ -31,9 +31,7 @@ _RUBBISH: tuple[Any, ...] = (
 )
 _DOCUMENTS = (b"{}", b"", b"<AmazonEnvelope/>", b"\x1f\x8b\x08", b'{"header": {}, "messages": []}')
 # These dials would end the run, take away what it calls with, ask for errors, or take long.
-_LEFT_ALONE = tuple(
-    f"/sandbox/{name}" for name in ("world", "faults", "settings", "clock", "quotas", "apps", "sellers")
-)
+_LEFT_ALONE = ("world", "faults", "settings", "clock", "quotas", "apps", "sellers", "static")
 _MOST_KEPT = 40
 # A rotated secret would end the run's own tokens.
 _SERVED = {(one.method, one.path): one for one in OPERATIONS if one.name != "rotateApplicationClientSecret"}
@@ -78,11 +76,9 @@ class Fuzzer:
             self._seen["orderItemId"] += placed["order_item_ids"]
         self._partner: SellingPartner = amazon.connect(_SELLER, "NA")
         self._grantless = self._granted(grant_type="client_credentials", scope=NOTIFICATIONS_SCOPE)
-        self._dials = [
-            dial["dial"].split(" ", 1)
-            for dial in amazon.dial("GET", "/sandbox")["dials"]
-            if not dial["dial"].split("/sandbox", 1)[1].lstrip("/").startswith(_LEFT_ALONE)
-        ]
+        dials = [dial["dial"].split(" ", 1) for dial in amazon.dial("GET", "/sandbox")["dials"]]
+        left_alone = tuple(f"/sandbox/{name}" for name in _LEFT_ALONE)
+        self._dials = [(method, path) for method, path in dials if not path.startswith(left_alone)]
 
     def run(self, *, requests: int | None = None, seconds: float | None = None) -> None:
         """Asks so many times, or so long."""
@@ -106,7 +102,10 @@ class Fuzzer:
                 self._grantless = self._granted(grant_type="client_credentials", scope=NOTIFICATIONS_SCOPE)
 
     def _granted(self, **form: str) -> str:
-        token: str = self._amazon.token("NA", **form).raise_for_status().json()["access_token"]
+        answer = self._amazon.token("NA", **form)
+        if answer.is_error:
+            raise RuntimeError(f"no token for the fuzzer itself: {answer.text}")
+        token: str = answer.json()["access_token"]
         return token
 
     def _ask(self, operation: FuzzedOperation) -> None:

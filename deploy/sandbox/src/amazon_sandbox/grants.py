@@ -71,6 +71,7 @@ class Callback(msgspec.Struct, frozen=True):
 
 class Grants:
     def __init__(self) -> None:
+        self.token_bytes = 133  # follows the setting
         self._codes: dict[str, AuthorizationCode] = {}
         self._access_tokens: dict[str, AccessToken] = {}
         self._grants: dict[str, Grant] = {}
@@ -111,7 +112,7 @@ class Grants:
             if grant.selling_partner_id == selling_partner_id and grant.app == app:
                 grant.replaced = True
         expires_ms = now_ms + life_days * DAY_MS
-        grant = Grant(app, selling_partner_id, "Atzr|" + secrets.token_urlsafe(96), roles, expires_ms)
+        grant = Grant(app, selling_partner_id, self._value("Atzr|"), roles, expires_ms)
         self._grants[grant.refresh_token] = grant
         return grant
 
@@ -131,9 +132,12 @@ class Grants:
         return self._issue("Atz.sprdt|", AccessToken(app, expires_ms, grant, restricted=resources))
 
     def _issue(self, prefix: str, token: AccessToken) -> str:
-        value = prefix + secrets.token_urlsafe(96)
+        value = self._value(prefix)
         self._access_tokens[value] = token
         return value
+
+    def _value(self, prefix: str) -> str:
+        return prefix + secrets.token_urlsafe(self.token_bytes)[: self.token_bytes - len(prefix)]
 
     def access_token(self, token: str) -> AccessToken | None:
         return self._access_tokens.get(token)

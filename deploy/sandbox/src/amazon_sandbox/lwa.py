@@ -55,6 +55,7 @@ def token(world: World, parameters: dict[str, str]) -> Answer:
         raise OAuthError("unsupported_grant_type", "The authorization grant type is not supported")
     registration = _authenticated_app(world, parameters)
     app, now_ms = registration.app, world.clock.now_ms()
+    world.grants.token_bytes = world.settings.token_bytes
     if grant_type == "client_credentials":
         scope = _required(parameters, "scope")
         if scope not in GRANTLESS_SCOPES:

@@ -21,6 +21,7 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     listing_delay_s: how long an accepted listing write stays invisible to get and search (FACTS 5.6).
     shipment_delay_s: how long a confirmed shipment stays invisible to getOrder and searchOrders (FACTS 8.4.7).
+    token_bytes: how long tokens are; Amazon says up to 2048 (FACTS 2.3.1).
     check_ship_dates: whether confirmShipment refuses a ship date in the future or before the order (FACTS 8.4.5,
     which is remembered and not read: so it is off).
     authorization_life_days: after so many days the seller must authorise anew (FACTS 2.3.4).
@@ -43,6 +44,7 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     report_cooldown_s: float = 900.0
     gzip_documents: bool = True
     access_token_ttl_s: int = 3600
+    token_bytes: int = 133
     authorization_life_days: int = 365
     quotas: QuotaSettings = QuotaSettings()
     auto_consent: bool = False
@@ -57,6 +59,8 @@ def problem_with(settings: Settings) -> str | None:
         return f"delays are seconds, 0 to {_LONGEST_DELAY_S}"
     if not 1 <= settings.access_token_ttl_s <= _LONGEST_DELAY_S:
         return f"access_token_ttl_s is 1 to {_LONGEST_DELAY_S}"
+    if not 64 <= settings.token_bytes <= 2048:
+        return "token_bytes is 64 to 2048"
     if settings.authorization_life_days < 1:
         return "authorization_life_days is 1 or more"
     if settings.quotas.scale <= 0:

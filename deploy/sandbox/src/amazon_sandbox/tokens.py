@@ -65,7 +65,7 @@ def create_restricted_data_token(call: Call) -> Answer:
 
 def _refuse_target(document: dict[str, Any]) -> None:
     """Absent is fine, null is not (FACTS 4.4)."""
-    if "targetApplication" in document and document["targetApplication"] not in list(APP_BY_APPLICATION_ID):
+    if "targetApplication" in document and document["targetApplication"] not in tuple(APP_BY_APPLICATION_ID):
         raise invalid_input("Invalid Input", "targetApplication is the id of an application.")
 
 

@@ -39,6 +39,7 @@ SELECTORS: dict[str, tuple[str, ...]] = {
 }
 _CONTENT_SELECTORS = ("marketplace_id", "language_tag")
 _SELECTOR_DEFAULTS = {"audience": "ALL"}
+_REGIONAL = frozenset(name for name, selectors in SELECTORS.items() if "marketplace_id" not in selectors)
 
 OFFER_ATTRIBUTES = {
     "merchant_suggested_asin",
@@ -115,7 +116,7 @@ def selector_key(name: str, instance: Instance) -> tuple[Any, ...]:
 
 def is_regional(name: str) -> bool:
     """Whether the attribute belongs to the account and not to a marketplace (FACTS 5.3.5)."""
-    return "marketplace_id" not in selectors_of(name)
+    return name in _REGIONAL
 
 
 def in_marketplace(instances: Iterable[Instance], marketplace_id: str) -> list[Instance]:

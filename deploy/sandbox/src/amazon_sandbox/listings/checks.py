@@ -110,13 +110,12 @@ def _availability_issues(availability: Instance) -> list[Issue]:
     if channel != MERCHANT_CHANNEL and channel not in AMAZON_CHANNELS:
         return [invalid(name, "fulfillment_channel_code is not known")]
     issues = []
-    quantity = availability.get("quantity")
-    if quantity is not None and channel != MERCHANT_CHANNEL:
+    if "quantity" in availability and channel != MERCHANT_CHANNEL:
         issues.append(invalid(name, "an offer that Amazon fulfils takes no quantity"))
-    elif quantity is not None and not _is_count(quantity):
+    elif "quantity" in availability and not _is_count(availability["quantity"]):
         issues.append(invalid(name, "quantity is a whole number, 0 or more"))
-    lead_time = availability.get("lead_time_to_ship_max_days")
-    if lead_time is not None and not (_is_count(lead_time) and lead_time <= 30):
+    lead_time = availability.get("lead_time_to_ship_max_days", 0)
+    if not (_is_count(lead_time) and lead_time <= 30):
         issues.append(invalid(name, "lead_time_to_ship_max_days is 0 to 30"))
     return issues
 

@@ -102,7 +102,7 @@ def _refuse_wrong_details(details: Any, status: object) -> None:
 def _refuse_unknown_items(order: Order, items: Any) -> None:
     if items is None:
         return
-    known = {line.order_item_id for line in order.lines}
+    known = tuple(line.order_item_id for line in order.lines)
     if not isinstance(items, list) or not all(
         isinstance(one, dict) and one.get("orderItemId") in known for one in items
     ):

@@ -9,9 +9,11 @@ from amazon_sandbox.listings.attributes import (
     MERCHANT_CHANNEL,
     Attributes,
     amount,
+    in_marketplace,
     is_buyable,
     merchant_availability,
     offer_price,
+    price_of,
     value_of,
 )
 from amazon_sandbox.listings.catalogue import Catalogue, Snapshot
@@ -47,6 +49,7 @@ _BEFORE_CHANNEL = (
     "add-delete",
     "pending-quantity",
 )
+BUSINESS_PRICE = "Business Price"  # a column of its own when anything has one
 _AFTER_CHANNEL = ("merchant-shipping-group", "status")
 COLUMNS = (*_BEFORE_CHANNEL, "fulfillment-channel", *_AFTER_CHANNEL)
 UK_COLUMNS = (*_BEFORE_CHANNEL, "fulfilment-channel", *_AFTER_CHANNEL)
@@ -110,6 +113,8 @@ class ListingRows(NamedTuple):
 
     def _lines(self) -> Iterator[list[str]]:
         columns, names = header_of(MARKETPLACES[self.marketplace_ids[0]], self.english)
+        if any(b'"B2B"' in listed.state.encoded for listed in self.listed):
+            columns, names = (*columns, BUSINESS_PRICE), (*names, BUSINESS_PRICE)
         yield list(names)
         for marketplace_id in self.marketplace_ids:
             marketplace = MARKETPLACES[marketplace_id]
@@ -152,6 +157,7 @@ def _row(listed: ListedState, marketplace: Marketplace) -> dict[str, str]:
         "pending-quantity": "0",
         "merchant-shipping-group": _text(attributes, "merchant_shipping_group", marketplace_id),
         "status": _status(attributes, marketplace_id),
+        BUSINESS_PRICE: _price(_business_price(attributes, marketplace_id), marketplace),
         **_fulfillment(attributes),
     }
     if asin is not None:
@@ -166,6 +172,13 @@ def _fulfillment(attributes: Attributes) -> dict[str, str]:
             return {"fulfillment-channel": str(instance["fulfillment_channel_code"]), "quantity": ""}
     quantity = (merchant_availability(attributes) or {}).get("quantity")
     return {"fulfillment-channel": MERCHANT_CHANNEL, "quantity": str(quantity) if quantity is not None else ""}
+
+
+def _business_price(attributes: Attributes, marketplace_id: str) -> Decimal | int | None:
+    for offer in in_marketplace(attributes.get("purchasable_offer", ()), marketplace_id):
+        if offer.get("audience") == "B2B":
+            return price_of(offer)
+    return None
 
 
 def _status(attributes: Attributes, marketplace_id: str) -> str:

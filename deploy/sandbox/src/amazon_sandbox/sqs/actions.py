@@ -117,7 +117,7 @@ def get_queue_attributes(sqs: Sqs, parameters: Parameters) -> Result:
         "ApproximateNumberOfMessagesNotVisible": str(sum(one.receive_count > 0 for one in waiting)),
         "ApproximateNumberOfMessagesDelayed": str(sum(one.receive_count == 0 for one in waiting)),
     }
-    names = parameters.get("AttributeNames") or []
+    names = _names(parameters, "AttributeNames")
     wanted = everything if "All" in names else [name for name in names if name in everything]
     return {"Attributes": {name: everything[name] for name in wanted}} if wanted else {}
 
@@ -155,9 +155,10 @@ def receive_message(sqs: Sqs, parameters: Parameters) -> Result:
     queue = sqs.queue(parameters)
     most = _number(parameters, "MaxNumberOfMessages", 1, 1, 10)
     visibility_s = _number(parameters, "VisibilityTimeout", queue.setting("VisibilityTimeout"), 0, 43_200)
+    names = [*_names(parameters, "AttributeNames"), *_names(parameters, "MessageSystemAttributeNames")]
+    own_names = _names(parameters, "MessageAttributeNames")
     messages = sqs.world.queues.receive(queue, most, visibility_s, sqs.world.clock.now_ms())
-    names = [*(parameters.get("AttributeNames") or ()), *(parameters.get("MessageSystemAttributeNames") or ())]
-    return {"Messages": [_message(one, names, parameters) for one in messages]} if messages else {}
+    return {"Messages": [_message(one, names, own_names) for one in messages]} if messages else {}
 
 
 def wait_seconds(sqs: Sqs, parameters: Parameters) -> int:
@@ -237,7 +238,7 @@ ACTIONS: dict[str, Callable[[Sqs, Parameters], Result]] = {
 }
 
 
-def _message(message: Message, names: list[str], parameters: Parameters) -> Result:
+def _message(message: Message, names: list[str], own_names: list[str]) -> Result:
     system = {
         "SenderId": ACCOUNT_ID,
         "SentTimestamp": str(message.sent_ms),
@@ -253,11 +254,17 @@ def _message(message: Message, names: list[str], parameters: Parameters) -> Resu
     wanted = {name: value for name, value in system.items() if "All" in names or name in names}
     if wanted:
         shown["Attributes"] = wanted
-    own_names = parameters.get("MessageAttributeNames") or []
     own = {name: value for name, value in message.attributes.items() if "All" in own_names or name in own_names}
     if own:
         shown["MessageAttributes"] = own
     return shown
+
+
+def _names(parameters: Parameters, name: str) -> list[str]:
+    names = parameters.get(name) or []
+    if not isinstance(names, list) or not all(isinstance(one, str) for one in names):
+        raise SqsError("InvalidParameterValue", f"{name} is a list of names.")
+    return names
 
 
 def _attributes(parameters: Parameters) -> dict[str, str]:
