@@ -414,6 +414,23 @@ def test_what_finished_processing_arrives_in_camel_case(
     assert (document["notificationType"], document["payloadVersion"]) == (kind, "2020-09-04")
 
 
+def test_queues_subscriptions_and_tokens_travel_in_a_snapshot(desk: Desk, seller: SellingPartner) -> None:
+    desk.subscribe(seller, "ORDER_CHANGE", desk.destination()["destinationId"])
+    desk.amazon.dial("POST", "/sandbox/notification-faults", {"kind": "delay", "seconds": 600})
+    (late,) = place(seller)
+    rdt = seller.restricted(f"/orders/v0/orders/{late}", "buyerInfo")
+    world = desk.amazon.urls["dials"] + "/sandbox/world"
+    taken = desk.amazon.http.get(world).content
+    desk.amazon.dial("DELETE", "/sandbox/world")
+    assert desk.amazon.http.put(world, content=taken).status_code == 200
+    assert "BuyerInfo" in rdt.call("GET", f"/orders/v0/orders/{late}").json()["payload"]
+    (now,) = place(seller)
+    told = [one["Payload"]["OrderChangeNotification"]["AmazonOrderId"] for one in desk.arrived()]
+    assert told == [now]
+    desk.amazon.advance(600)
+    assert [one["Payload"]["OrderChangeNotification"]["AmazonOrderId"] for one in desk.arrived()] == [late]
+
+
 @pytest.mark.fact("9.11")
 def test_a_test_notification_is_sent_to_a_destination(desk: Desk) -> None:
     path = f"{SUBSCRIPTIONS}/ORDER_CHANGE/testNotification"

@@ -21,10 +21,10 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     listing_delay_s: how long an accepted listing write stays invisible to get and search (FACTS 5.6).
     shipment_delay_s: how long a confirmed shipment stays invisible to getOrder and searchOrders (FACTS 8.4.7).
-        check_ship_dates: whether confirmShipment refuses a ship date in the future or before the order (FACTS 8.4.5,
+    token_bytes: how long tokens are; Amazon says up to 2048 (FACTS 2.3.1).
+    check_ship_dates: whether confirmShipment refuses a ship date in the future or before the order (FACTS 8.4.5,
     which is remembered and not read: so it is off).
-        token_bytes: how long tokens are; Amazon says up to 2048 (FACTS 2.3.1).
-        authorization_life_days: after so many days the seller must authorise anew (FACTS 2.3.4).
+    authorization_life_days: after so many days the seller must authorise anew (FACTS 2.3.4).
     login_uri: the apps' login URI, where authorisations go that Amazon begins (FACTS 2.2); empty is none.
     search_lag_s: searchOrders leaves out what changed in the last so many seconds (FACTS 8.2.1).
     feed_queue_s, feed_processing_s: how long a feed is IN_QUEUE at least, and then IN_PROGRESS (FACTS 6.3).

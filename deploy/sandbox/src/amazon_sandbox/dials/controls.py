@@ -91,7 +91,7 @@ DIALS = (
         'change some: {"listing_delay_s", "shipment_delay_s", "search_lag_s", "check_ship_dates", '
         '"feed_queue_s", "feed_processing_s", '
         '"report_queue_s", "report_processing_s", "report_cooldown_s", "gzip_documents", "access_token_ttl_s", '
-        '"token_bytes", "authorization_life_days", '
+        '"authorization_life_days", "token_bytes", '
         '"quotas": {"enabled", "scale", "header_share"}, "auto_consent", "redirect_uris": [...], "login_uri"}',
         change_settings,
     ),

@@ -214,7 +214,7 @@ def _wanted(call: Call, marketplace_ids: set[str]) -> Callable[[Order], bool]:
             and (not payments or "None" in payments)
             and (not order_ids or order.order_id in order_ids)
             and (email is None or email == buyer_email(order.number))
-            and (seller_order_id is None or seller_order_id == order.order_id)
+            and (seller_order_id is None or seller_order_id == (order.merchant_order_id or order.order_id))
             and (pickup is None or (pickup.lower() == "true") is order.in_store_pickup)
             and all(fits(order) for fits in deliveries)
         )
