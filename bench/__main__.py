@@ -18,12 +18,13 @@ from rich.table import Table
 from common.testing.databases import Databases
 from local_stack.testing import start_test_servers
 
-# Module, and the package whose database it needs; P1, P3, P5, P6, P7, routing, E1, and the whole pipeline.
+# Module, and the package whose database it needs; P1, P3, P5, P6, P7, P14, routing, E1, and the whole pipeline.
 BENCHES = (
     ("client", "common"),
     ("orders_import", "orders_service"),
     ("outbox", "common"),
     ("http_get", "listings_service"),
+    ("auth", "auth_service"),
     ("routing", "compliance_service"),
     ("local_amazon", "common"),
     ("pipeline", "common"),

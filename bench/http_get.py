@@ -68,16 +68,16 @@ async def run(database_url: str) -> list[dict[str, Any]]:
     rate = {name: statistics.median(figure[0] for figure in figures) for name, figures in measured.items()}
     p99 = {name: statistics.median(figure[1] for figure in figures) for name, figures in measured.items()}
     return [
-        _row("GET one listing, req/s beside bare FastAPI + asyncpg", rate["ours one"], rate["asyncpg one"], 0.50),
-        _row("GET one listing, req/s beside FastAPI + SQLModel", rate["ours one"], rate["sqlmodel one"], 1.5),
-        _row("list of 50, req/s beside bare FastAPI + asyncpg", rate["ours list"], rate["asyncpg list"], 0.60),
-        _row(
+        ratio_row("GET one listing, req/s beside bare FastAPI + asyncpg", rate["ours one"], rate["asyncpg one"], 0.50),
+        ratio_row("GET one listing, req/s beside FastAPI + SQLModel", rate["ours one"], rate["sqlmodel one"], 1.5),
+        ratio_row("list of 50, req/s beside bare FastAPI + asyncpg", rate["ours list"], rate["asyncpg list"], 0.60),
+        ratio_row(
             "GET one listing, p99 ms beside bare FastAPI + asyncpg", p99["ours one"], p99["asyncpg one"], 2.0, most=True
         ),
     ]
 
 
-def _row(what: str, value: float, ceiling: float, target: float, *, most: bool = False) -> dict[str, Any]:
+def ratio_row(what: str, value: float, ceiling: float, target: float, *, most: bool = False) -> dict[str, Any]:
     ratio = value / ceiling
     met = ratio <= target if most else ratio >= target
     sign = "<=" if most else ">="
@@ -157,12 +157,12 @@ async def load(port: int, request: bytes) -> tuple[float, float]:
 
 async def _serve(app: Any, paths: tuple[str, str], token: str) -> None:
     async with serve(app) as url:
-        await _announce(url, paths, token)
+        await announce(url, *paths, token)
 
 
-async def _announce(url: str, paths: tuple[str, str], token: str) -> None:
-    """Says where it serves, and serves until it is terminated."""
-    print("ready", url.rsplit(":", 1)[1], *paths, token, flush=True)
+async def announce(url: str, *words: str) -> None:
+    """Says where it serves and what to ask for, and serves until it is terminated."""
+    print("ready", url.rsplit(":", 1)[1], *words, flush=True)
     await asyncio.Event().wait()
 
 
@@ -251,7 +251,7 @@ async def _ours(database_url: str) -> None:
         http.headers["authorization"] = f"Bearer {token}"
         await http.post(f"{url}/v1/listings", json={"listings": rows})
         first = (await http.get(f"{url}/v1/listings", params={"limit": 1})).json()["items"][0]["id"]
-        await _announce(url, (f"/v1/listings/{first}", "/v1/listings?limit=50"), token)
+        await announce(url, f"/v1/listings/{first}", "/v1/listings?limit=50", token)
 
 
 if __name__ == "__main__":

@@ -219,8 +219,8 @@ async def _bare_inserts(database: Database, tables: Sequence[str], batch: int, w
 
 
 async def _toggle(database: Database) -> list[dict[str, Any]]:
-    """Held orders of one account, decided again by the operation run after one source's toggle went on: alone,
-    and while new orders of the same account keep coming through the handler."""
+    """Held orders of one account, decided again by the operation run after one source's toggle went on: alone, and
+    while new orders of the same account keep coming through the handler."""
     alone, ceiling, _ = await _reroute_all(database, new_orders=False)
     busy, _, waits = await _reroute_all(database, new_orders=True)
     what = f"{HELD:,} held orders re-routed after one toggle, s"

@@ -134,9 +134,12 @@ async def _compliance(run_service: RunService, _: Amazon, issuer: Issuer) -> Wal
     await merchant.deliver(merchant.connection(channel_id))
     source_id = await merchant.source(PLANTED, {SKU: 5})
     await merchant.deliver(merchant.order("111-4711471-4711471", {SKU: 1}, channel_id=channel_id))
+    file: dict[str, Any] = {"content": f"sku,quantity\n{SKU},6\n".encode(), "headers": {"content-type": "text/csv"}}
+    upload = await merchant.call("POST", f"/v1/sources/{source_id}/inventory/csv", **file)
     ids = {
         "channel_id": str(channel_id),
         "source_id": str(source_id),
+        "upload_id": upload["upload_id"],
         "amazon_order_id": "111-4711471-4711471",
     }
     return _walled(running, merchant.account_id, issuer, ids)

@@ -1,5 +1,6 @@
 """The health of a connection (MISSION A7): every move is told once, to services and to people; time warns."""
 
+import asyncio
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
@@ -7,6 +8,7 @@ from uuid import UUID
 import pytest
 
 from auth_service.housekeeping import Housekeeping
+from auth_service.jobs import background
 from auth_service.lifecycle import TOLD_AS
 from common.contracts.connections import ReauthorizationDue
 
@@ -63,6 +65,24 @@ async def test_a_year_is_warned_of_once_a_month_before_its_end_and_a_new_consent
     assert (await desk.notified(tenant)).count("reauthorization-due") == 1
 
 
+@pytest.mark.fact("2.3.4")
+@pytest.mark.fault("F14")
+async def test_an_authorisation_that_nobody_renewed_ends_as_a_revoked_connection_and_a_renewal_brings_it_back(
+    desk: Any,
+) -> None:
+    tenant = await desk.tenant()
+    await desk.seller()
+    connection = await desk.connect(tenant)
+    await desk.broker.hand_out(tenant.account_id, UUID(connection["id"]))
+    await desk.amazon.dial("POST", "/sandbox/clock", {"advance_s": 366 * 86_400})
+    path = f"/v1/connections/{connection['id']}"
+    assert (await desk.post(tenant, f"{path}/check")).json()["type"] == "/problems/connection-revoked"
+    page = (await desk.post(tenant, f"{path}/consent")).json()
+    assert (await desk.callback(await desk.visit(page["consent_url"]))).json()["status"] == "active"
+    assert (await desk.post(tenant, f"{path}/check")).status_code == 200
+    assert await desk.notified(tenant) == ["connection-authorized", "connection-revoked", "connection-authorized"]
+
+
 async def test_two_processes_that_warn_at_the_same_time_warn_once(desk: Any, all_at_once: Any) -> None:
     tenant = await desk.tenant()
     for number in range(5):
@@ -72,6 +92,22 @@ async def test_two_processes_that_warn_at_the_same_time_warn_once(desk: Any, all
     await all_at_once(*(Housekeeping(desk.runtime).once() for _ in range(4)))
     await Housekeeping(desk.runtime).once()
     assert (await desk.notified(tenant)).count("reauthorization-due") == 5
+
+
+async def test_a_worker_keeps_house_by_itself_and_outlasts_a_database_that_is_away(open_desk: Any) -> None:
+    desk = await open_desk(housekeeping_every_seconds=0.05)
+    tenant = await desk.tenant()
+    await desk.seller()
+    connection = await desk.connect(tenant)
+    await desk.sql("update connection set authorized_at = now() - interval '340 days'")
+    away = await open_desk(database_url="postgresql://nobody@127.0.0.1:1/none")
+    loops = [asyncio.create_task(background(one.runtime)["housekeeping"]()) for one in (desk, away)]
+    while (await _status(desk, tenant, connection))["status"] != "reauthorization_due":
+        await asyncio.sleep(0.05)
+    assert not [loop for loop in loops if loop.done()]
+    for loop in loops:
+        loop.cancel()
+    assert [type(one) for one in await asyncio.gather(*loops, return_exceptions=True)] == [asyncio.CancelledError] * 2
 
 
 @pytest.mark.parametrize(("age", "warnings"), [(149, 0), (150, 1), (179, 1)])

@@ -11,6 +11,9 @@ from uuid import UUID
 
 import jwt
 import pytest
+from cryptography.hazmat.primitives.asymmetric import rsa
+from fastapi import FastAPI
+from jwt.algorithms import RSAAlgorithm
 
 from auth_service import identity, signing
 from auth_service.scopes import ACCOUNT_SCOPES
@@ -18,7 +21,7 @@ from common import clock
 from common.callers import Caller, Issuer, Verifier
 from common.errors import InvalidRequest, Unauthenticated
 from common.service_tokens import LOOK_AGAIN_SECONDS, RemoteKeys, ServiceToken
-from common.testing.plugin import KEY_RING
+from common.testing.plugin import KEY_RING, serve
 
 pytestmark = pytest.mark.row("A9")
 
@@ -273,3 +276,33 @@ async def test_a_token_of_another_issuer_or_key_is_refused(desk: Any, issuer: An
     await desk.tenant()
     with pytest.raises(Unauthenticated):
         await desk.runtime.verifier.verify(issuer.token(UUID(int=1), *ACCOUNT_SCOPES))
+
+
+async def test_an_external_issuers_tokens_are_accepted_beside_our_own_by_its_published_keys(open_desk: Any) -> None:
+    private = rsa.generate_private_key(65537, 2048)
+    published = RSAAlgorithm.to_jwk(private.public_key(), as_dict=True) | {"kid": "k1", "alg": "RS256", "use": "sig"}
+    provider, fetched = FastAPI(), 0
+
+    @provider.get("/jwks.json")
+    async def keys() -> dict[str, Any]:
+        nonlocal fetched
+        fetched += 1
+        return {"keys": [published]}
+
+    async with serve(provider) as url:
+        desk = await open_desk(oidc_issuer=url, oidc_jwks_url=f"{url}/jwks.json", oidc_audience="entrepot-api")
+        tenant = await desk.tenant()
+        mine = await desk.create(tenant)
+        now = int(clock.now().timestamp())
+        claims = {"iss": url, "aud": "entrepot-api", "sub": "jane", "account": str(tenant.account_id), "iat": now}
+        claims |= {"exp": now + 600, "scope": "connections:read connections:write amazon:access-token"}
+        jane = {"authorization": f"Bearer {jwt.encode(claims, private, 'RS256', {'kid': 'k1'})}"}
+        for headers in (jane, tenant.headers) * 3:
+            (shown,) = (await desk.http.get("/v1/connections", headers=headers)).json()["items"]
+            assert shown["id"] == mine["id"]
+        assert fetched == 1
+        await desk.http.patch(f"/v1/connections/{mine['id']}", json={"name": "Jane's"}, headers=jane)
+        assert (await desk.audited(tenant))[-1]["actor"] == "jane"
+        body = {"account_id": str(tenant.account_id), "connection_id": mine["id"]}
+        asked = await desk.http.post("/v1/internal/access-tokens", json=body, headers=jane)
+        assert (asked.status_code, asked.json()["type"]) == (403, "/problems/missing-scope")

@@ -2,6 +2,7 @@
 
 import asyncio
 import base64
+import json
 import os
 import sys
 from asyncio.subprocess import PIPE
@@ -184,3 +185,62 @@ async def test_while_an_app_secret_is_rotated_no_call_fails_and_the_good_one_is_
     # The consent's exchange and the broker's first refresh each learn once which of the two is accepted.
     assert calls == {"200": 6} | ({"401": 2 * refused} if refused else {})
     assert (await desk.http.get(f"/v1/connections/{connection}", headers=tenant.headers)).json()["status"] == "active"
+
+
+async def _rotated_at_amazon(desk: Any) -> str:
+    """The app asks Amazon for its next secret, which arrives on the app's queue and nowhere else."""
+    amazon = desk.amazon.urls
+    sender = {"Effect": "Allow", "Principal": {"AWS": "437568002678"}, "Action": ["SQS:*"], "Resource": "*"}
+
+    async def sqs(action: str, **parameters: Any) -> Any:
+        headers = {"x-amz-target": f"AmazonSQS.{action}", "content-type": "application/x-amz-json-1.0"}
+        return (await desk.http.post(f"{amazon['lwa']}/", json=parameters, headers=headers)).json()
+
+    policy = json.dumps({"Statement": [sender]})
+    queue = (await sqs("CreateQueue", QueueName="secrets", Attributes={"Policy": policy}))["QueueUrl"]
+    named = await sqs("GetQueueAttributes", QueueUrl=queue, AttributeNames=["QueueArn"])
+    arn = {"secret_queue_arn": named["Attributes"]["QueueArn"]}
+    await desk.amazon.dial("PUT", "/sandbox/apps/amzn1.sellerapps.app.entrepot-dev-na", arn)
+    form = {
+        "grant_type": "client_credentials",
+        "scope": "sellingpartnerapi::client_credential:rotation",
+        "client_id": "amzn1.application-oa2-client.entrepot-dev-na",
+        "client_secret": "dev-only-secret-na",
+    }
+    token = (await desk.http.post(f"{amazon['lwa']}/auth/o2/token", data=form)).json()["access_token"]
+    rotation = f"{amazon['na']}/applications/2023-11-30/clientSecret"
+    assert (await desk.http.post(rotation, headers={"x-amz-access-token": token})).status_code == 204
+    (message,) = (await sqs("ReceiveMessage", QueueUrl=queue))["Messages"]
+    new: str = json.loads(message["Body"])["payload"]["applicationOAuthClientNewSecret"]["newClientSecret"]
+    return new
+
+
+@pytest.mark.row("A7")
+@pytest.mark.edge(21)
+@pytest.mark.fault("F14")
+@pytest.mark.fact("2.5")
+async def test_amazons_own_rotation_of_our_secret_is_rolled_out_with_no_refused_call(open_desk: Any) -> None:
+    desk = await open_desk()
+    tenant = await desk.tenant()
+    await desk.seller()
+    connection = UUID((await desk.connect(tenant))["id"])
+    old, new = "dev-only-secret-na", await _rotated_at_amazon(desk)
+    rolled_out = await open_desk(database_url=desk.runtime.db.url, amazon_client_secret_na=f"{new},{old}")
+
+    async def refreshed(by: Any) -> None:
+        await desk.sql("update access_token set renew_at = now() - interval '1 second'")
+        assert (await by.broker.hand_out(tenant.account_id, connection)).access_token.startswith("Atza|")
+
+    async def refused() -> int:
+        return int((await desk.amazon.dial("GET", "/sandbox/books/calls"))["calls"]["token"].get("401", 0))
+
+    for replica in (desk, rolled_out, desk, rolled_out):
+        await refreshed(replica)
+    assert await refused() == 0
+    # A week later the old one is gone. It may still stand in the settings, and costs a process one question at most.
+    await desk.amazon.dial("POST", "/sandbox/clock", {"advance_s": 7 * 86_400 + 1})
+    await desk.sql("delete from access_token")
+    careless = await open_desk(database_url=desk.runtime.db.url, amazon_client_secret_na=f"{old},{new}")
+    for replica in (rolled_out, careless, careless, rolled_out):
+        await refreshed(replica)
+    assert await refused() == 1

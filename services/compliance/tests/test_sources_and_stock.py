@@ -242,9 +242,17 @@ async def test_another_accounts_source_does_not_exist(new_merchant: Callable[[],
     await other.call("PUT", f"{path}/attestation", expect=404, json=given)
     await other.call("DELETE", f"{path}/attestation", expect=404, json={"withdrawn_by": "x"})
     await other.call("GET", f"{path}/attestations", expect=404)
+    await other.call("GET", f"{path}/inventory/uploads", expect=404)
+    await other.call("GET", "/v1/eligibility", expect=404, params={"source_id": str(source)})
     await other.call(
         "POST", f"{path}/inventory/csv", expect=404, content=b"sku,quantity\n", headers={"content-type": "text/csv"}
     )
+    uploaded = await merchant.call(
+        "POST", f"{path}/inventory/csv", content=b"sku,quantity\n", headers={"content-type": "text/csv"}
+    )
+    await other.call("GET", f"/v1/inventory/uploads/{uploaded['upload_id']}", expect=404)
+    await merchant.attest(source, expires_at=(clock.now() + timedelta(days=2)).isoformat())
+    assert (await other.call("GET", "/v1/attestations/expiring"))["items"] == []
     assert (await other.call("GET", "/v1/sources"))["items"] == []
     assert (await other.call("POST", "/v1/inventory/lookup", json={"skus": ["A"]}))["missing"] == ["A"]
     assert await merchant.available(source) == {"A": 1}

@@ -11,7 +11,7 @@ from uuid import UUID, uuid4
 
 import pytest
 import pytest_asyncio
-from hypothesis import HealthCheck, settings
+from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule, run_state_machine_as_test
 
@@ -236,9 +236,10 @@ class Books(RuleBasedStateMachine):
         self.listen()
 
     @precondition(lambda self: bool(self.sent))
-    @rule(choice=CHOICE, new_id=st.booleans())
-    def an_event_comes_again(self, choice: int, new_id: bool) -> None:
-        event, event_id = self.sent[choice % len(self.sent)]
+    @rule(choice=CHOICE, new_id=st.booleans(), lately=st.booleans())
+    def an_event_comes_again(self, choice: int, new_id: bool, lately: bool) -> None:
+        among = self.sent[-3:] if lately else self.sent
+        event, event_id = among[choice % len(among)]
         self.wait(deliver(self.merchant.consumer, event, event_id=uuid4() if new_id else event_id))
         self.listen()
 
@@ -285,7 +286,12 @@ def test_no_interleaving_loses_leaks_or_double_counts_a_unit(
     machine = type("Day", (Books,), {"loop": loop, "running": running, "issuer": issuer})
     run_state_machine_as_test(  # type: ignore[no-untyped-call]
         machine,
+        # Unshrunk: at most sixteen steps are readable, and each costs a second of a real database.
         settings=settings(
-            max_examples=12, stateful_step_count=16, deadline=None, suppress_health_check=list(HealthCheck)
+            max_examples=16,
+            stateful_step_count=16,
+            deadline=None,
+            phases=(Phase.generate,),
+            suppress_health_check=list(HealthCheck),
         ),
     )

@@ -1,5 +1,8 @@
 """What would be decided now, or if something were different: answered without touching anything; and replays."""
 
+import asyncio
+import os
+import sys
 from collections.abc import Callable
 from typing import Any
 from uuid import UUID, uuid4
@@ -185,3 +188,42 @@ async def test_a_decision_that_comes_out_differently_is_named_with_the_other_ans
     assert answer["same"] is False
     assert answer["decisions"][0]["again"]["outcome"] == "routed"
     assert (tally.different, len(tally.named)) == (1, 1)
+
+
+@pytest.mark.row("D4")
+async def test_the_command_takes_every_decision_again_and_fails_when_one_differs(
+    merchant: Merchant, running: Running
+) -> None:
+    await held_for_want_of(merchant, "O-1", "O-2")
+    settings = running.runtime.settings
+    environment = os.environ | {
+        "ENVIRONMENT": "test",
+        "DATABASE_URL": running.runtime.db.url,
+        "AUTH_URL": str(settings.auth_url),
+        "SERVICE_KEY": "none",
+        "KEY_RING": settings.key_ring.get_secret_value(),
+    }
+
+    async def replay() -> tuple[int | None, str]:
+        process = await asyncio.create_subprocess_exec(
+            *(sys.executable, "-m", "compliance_service", "replay-decisions"),
+            *("--account", str(merchant.account_id)),
+            env=environment,
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.STDOUT,
+        )
+        said, _ = await process.communicate()
+        return process.returncode, said.decode()
+
+    assert await replay() == (0, "2 decisions the same, 0 different\n")
+    async with running.runtime.db.transaction() as session:
+        await run(session, "set local session_replication_role = replica")
+        await run(
+            session,
+            "update routing_decision set code = 'none_in_stock' where order_id in "
+            "(select id from routed_order where amazon_order_id = 'O-2')",
+        )
+    code, said = await replay()
+    assert code == 1
+    assert "decision 1: differs" in said
+    assert said.endswith("1 decisions the same, 1 different\n")

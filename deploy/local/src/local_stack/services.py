@@ -22,6 +22,7 @@ REGIONS = ("na", "eu", "fe")
 # Where people expect them while developing; a port that is taken is replaced by a free one.
 PORTS = {"auth": 8001, "listings": 8002, "orders": 8003, "compliance": 8004, "sandbox": 9400}
 CALLBACK_PATH = "/v1/oauth/callback"
+LOGIN_PATH = "/v1/oauth/login"
 
 
 def _databases(stack: Stack, _: int) -> Server | None:
@@ -103,6 +104,7 @@ def run_command(stack: Stack, name: str, *arguments: str) -> str:
 def _sandbox(stack: Stack, port: int) -> Server:
     argv = [sys.executable, "-m", "amazon_sandbox", "--port", str(port), "--auto-consent"]
     argv += ["--redirect-uri", stack.addresses["auth"] + CALLBACK_PATH]
+    argv += ["--login-uri", stack.addresses["auth"] + LOGIN_PATH]
     for region in REGIONS:
         argv += [f"--{region}-port", str(stack.ports[f"sandbox-{region}"])]
     program = Program(name="sandbox", argv=tuple(argv), env=dict(os.environ))

@@ -2,21 +2,16 @@
 
 import asyncio
 import sys
-import time
 from typing import Any
 
 import structlog
 import typer
 import uvicorn
 from pydantic import ValidationError
-from rich.console import Console
-from rich.progress import MofNCompleteColumn, Progress, TimeElapsedColumn
-from rich.table import Table
 
-from common import http, migrations, rewrapping, telemetry
+from common import http, migrations, telemetry
 from common.app import Runtime, Service, create_service_app
-from common.crypto import KeyLost, KeyRing
-from common.db import Database
+from common.crypto import KeyLost
 
 
 def service_cli(service: Service[Any]) -> typer.Typer:
@@ -65,43 +60,20 @@ def service_cli(service: Service[Any]) -> typer.Typer:
         @cli.command()
         def rewrap() -> None:
             """Wraps every stored secret by the first key of KEY_RING; run again, it goes on where rows are left."""
+            # Only here: a service that serves need not hold what draws a progress bar (4 MiB in each process).
+            from common.rewrap_command import rewrap_all
+
             settings = read_settings(service)
             telemetry.configure(service.name, settings.log_level)
             try:
-                asyncio.run(_rewrap(service, settings))
+                done = asyncio.run(rewrap_all(service, settings))
             except KeyLost as lost:
                 typer.echo(f"{lost}: put it back into KEY_RING, behind the first one", err=True)
                 raise typer.Exit(1) from None
+            if not done:
+                raise typer.Exit(1)
 
     return cli
-
-
-async def _rewrap(service: Service[Any], settings: Any) -> None:
-    key_ring = KeyRing.parse(settings.key_ring.get_secret_value())
-    database = Database(str(settings.database_url), service=service.name, pool_size=2)
-    columns = (*Progress.get_default_columns(), MofNCompleteColumn(), TimeElapsedColumn())
-    console = Console(width=None if sys.stdout.isatty() else 120)
-    began = time.monotonic()
-    try:
-        total = await rewrapping.left(database, service.sealed, key_ring)
-        with Progress(*columns, console=console) as progress:
-            task = progress.add_task(f"rewrap by {key_ring.active}", total=total)
-            changed = await rewrapping.rewrap(
-                database, service.sealed, key_ring, lambda count: progress.advance(task, count)
-            )
-        in_use = await rewrapping.keys_in_use(database, service.sealed)
-    finally:
-        await database.close()
-    table = Table("table", "column", "key", "blobs")
-    for (name, column, key_id), count in sorted(in_use.items()):
-        table.add_row(name, column, key_id, f"{count:,}")
-    console.print(table)
-    old = sum(count for (_, _, key_id), count in in_use.items() if key_id != key_ring.active)
-    console.print(f"{changed:,} wrapped anew in {time.monotonic() - began:.1f} s")
-    if old:
-        console.print(f"{old:,} are left on other keys: processes with the old KEY_RING still write; run again")
-        raise typer.Exit(1)
-    console.print(f"no row is left on another key than {key_ring.active}: the others may leave KEY_RING")
 
 
 async def _replay(runtime: Runtime[Any]) -> int:

@@ -7,6 +7,7 @@ Amazon answers; a process that dies then leaves a lease that runs out.
 import asyncio
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from typing import NamedTuple, TypeVar
 from uuid import UUID, uuid4
 
 import structlog
@@ -17,17 +18,19 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 
 from auth_service import auditing, vault
 from auth_service.announcing import move
-from auth_service.lifecycle import CALLABLE
+from auth_service.lifecycle import CALLABLE, Status
 from auth_service.lwa import GrantRefused, Lwa, LwaUnavailable, Tokens
 from auth_service.models import AccessToken, Connection
 from auth_service.settings import AuthSettings
 from common import clock
 from common.amazon.access import Seller
 from common.bulk import run
+from common.contracts.connections import Region
 from common.contracts.http import AccessTokenAnswer
 from common.crypto import KeyRing
 from common.db import Database
 from common.errors import Conflict, ConnectionNotActive
+from common.reading import Reads
 
 log = structlog.get_logger()
 
@@ -66,6 +69,7 @@ class TokenBroker:
 
     def __init__(self, db: Database, lwa: Lwa, settings: AuthSettings, key_ring: KeyRing) -> None:
         self._db = db
+        self._reads = Reads(db.engine)
         self._lwa = lwa
         self._settings = settings
         self._key_ring = key_ring
@@ -82,9 +86,9 @@ class TokenBroker:
 
         Raises `ConnectionIsRevoked`, `ConnectionNotActive`, or what `Lwa.refresh` raises.
         """
-        async with self._db.transaction() as session:
-            connection, held = await _read(session, account_id, connection_id)
-        present = self._present(connection, held)
+        row = await self._reads.row(_HELD, account_id, connection_id)
+        held = _checked(_Held(**row) if row else None)
+        present = self._present(account_id, connection_id, held)
         if present is not None and not _is_due(present, held, refused):
             return present
         key = (account_id, connection_id)
@@ -124,18 +128,27 @@ class TokenBroker:
             connection_id,
             account_id,
         )
-        connection, _ = await _read(session, account_id, connection_id)
-        held = await session.get_one(AccessToken, connection_id, with_for_update=True, populate_existing=True)
-        present = self._present(connection, held)
+        connection = await _connection(session, account_id, connection_id)
+        kept = await session.get_one(AccessToken, connection_id, with_for_update=True, populate_existing=True)
+        held = _Held(
+            connection.status,
+            connection.selling_partner_id,
+            connection.region,
+            kept.token,
+            kept.renew_at,
+            kept.expires_at,
+            kept.replaced_refused_at,
+        )
+        present = self._present(account_id, connection_id, held)
         if present is not None and not _is_due(present, held, refused):
             return present
         now = await _database_time(session)
-        if held.lease_until is not None and held.lease_until > now:
+        if kept.lease_until is not None and kept.lease_until > now:
             return None
         assert connection.refresh_token is not None  # `CALLABLE` connections hold one
-        held.lease_id, held.lease_until = uuid4(), now + LEASE
+        kept.lease_id, kept.lease_until = uuid4(), now + LEASE
         is_refused = present is not None and _is_refused(present, refused)
-        return _Lease(held.lease_id, connection, connection.refresh_token, present, is_refused)
+        return _Lease(kept.lease_id, connection, connection.refresh_token, present, is_refused)
 
     async def _ask_amazon(self, lease: _Lease) -> AccessTokenAnswer:
         connection, asked_at = lease.connection, clock.now()
@@ -209,47 +222,65 @@ class TokenBroker:
                 log.warning("connection_revoked", connection_id=str(connection.id), region=connection.region)
         return True
 
-    def _present(self, connection: Connection, held: AccessToken | None) -> AccessTokenAnswer | None:
+    def _present(self, account_id: UUID, connection_id: UUID, held: "_Held") -> AccessTokenAnswer | None:
         """The stored token, if there is one that can still be used."""
-        if held is None or held.token is None or held.expires_at is None:
+        if held.token is None or held.expires_at is None:
             return None
         left = held.expires_at - clock.now()
         if left < LEAST_LIFE:
             return None
-        token = vault.reveal(self._key_ring, held.token, connection.account_id, connection.id, "access_token")
+        token = vault.reveal(self._key_ring, held.token, account_id, connection_id, "access_token")
         return AccessTokenAnswer(
             access_token=token.decode(),
             expires_in=int(left.total_seconds()),
-            selling_partner_id=connection.selling_partner_id,
-            region=connection.region,
+            selling_partner_id=held.selling_partner_id,
+            region=held.region,
         )
 
 
-async def _read(session: AsyncSession, account_id: UUID, connection_id: UUID) -> tuple[Connection, AccessToken | None]:
-    found = (
-        await session.exec(
-            select(Connection, AccessToken)
-            .join(AccessToken, col(AccessToken.connection_id) == col(Connection.id), isouter=True)
-            .where(col(Connection.account_id) == account_id, col(Connection.id) == connection_id)
-        )
-    ).one_or_none()
+class _Held(NamedTuple):
+    """What is stored of a connection's token; without one, its fields are None."""
+
+    status: Status
+    selling_partner_id: str
+    region: Region
+    token: bytes | None
+    renew_at: datetime | None
+    expires_at: datetime | None
+    replaced_refused_at: datetime | None
+
+
+# Of every request, as one statement: the account's own connection, and its token.
+_HELD = (
+    "select c.status, c.selling_partner_id, c.region, t.token, t.renew_at, t.expires_at, t.replaced_refused_at "
+    "from connection c left join access_token t on t.connection_id = c.id where c.account_id = $1 and c.id = $2"
+)
+
+_Known = TypeVar("_Known", _Held, Connection)
+
+
+async def _connection(session: AsyncSession, account_id: UUID, connection_id: UUID) -> Connection:
+    mine = select(Connection).where(col(Connection.account_id) == account_id, col(Connection.id) == connection_id)
+    return _checked((await session.exec(mine)).one_or_none())
+
+
+def _checked(found: _Known | None) -> _Known:
+    """What was found, if calls may be made for it. Raises `ConnectionNotActive` or `ConnectionIsRevoked`."""
     if found is None:
-        raise ConnectionNotActive("there is no such connection in this account")
-    connection, held = found
-    if connection.status == "revoked":
+        raise ConnectionNotActive("no such connection in this account")
+    if found.status == "revoked":
         raise ConnectionIsRevoked
-    if connection.status not in CALLABLE:
-        raise ConnectionNotActive(f"the connection is {connection.status}")
-    return connection, held
+    if found.status not in CALLABLE:
+        raise ConnectionNotActive(f"the connection is {found.status}")
+    return found
 
 
 def _is_refused(present: AccessTokenAnswer, refused: str | None) -> bool:
     return bool(refused) and present.access_token.endswith(str(refused))
 
 
-def _is_due(present: AccessTokenAnswer, held: AccessToken | None, refused: str | None) -> bool:
+def _is_due(present: AccessTokenAnswer, held: _Held, refused: str | None) -> bool:
     """Whether another token is to be asked for: this one grows old, or Amazon has just refused it."""
-    assert held is not None
     now = clock.now()
     if held.renew_at is None or now >= held.renew_at:
         return True

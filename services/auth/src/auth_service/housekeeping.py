@@ -21,10 +21,12 @@ from auth_service.settings import AuthSettings
 from auth_service.vault import NOBODY
 from common import clock
 from common.app import Runtime
+from common.db import is_transient
 
 log = structlog.get_logger()
 
 PAGE = 100
+_AGAIN_SECONDS = 5.0
 # A consent that has expired is remembered for a day: who comes back late reads "expired", not "unknown".
 REMEMBERED = timedelta(days=1)
 
@@ -40,10 +42,17 @@ class Housekeeping:
         self._key_ring = runtime.key_ring
 
     async def run(self) -> None:
-        """Once now, then every HOUSEKEEPING_EVERY_SECONDS, until cancelled."""
+        """Once now, then every HOUSEKEEPING_EVERY_SECONDS, until cancelled; a database that is away is waited for."""
         while True:
-            await self.once()
-            await asyncio.sleep(self._settings.housekeeping_every_seconds)
+            pause = self._settings.housekeeping_every_seconds
+            try:
+                await self.once()
+            except Exception as error:
+                if not is_transient(error):
+                    raise
+                log.warning("housekeeping_waits", reason=type(error).__name__)
+                pause = _AGAIN_SECONDS
+            await asyncio.sleep(pause)
 
     async def once(self) -> None:
         """Everything that is due now."""

@@ -100,6 +100,6 @@ def enabling(*, holds_grant: bool, was_authorized: bool) -> Happening:
     return "enabled_refused" if was_authorized else "enabled_unfinished"
 
 
-def renewal_is_due(authorized_at: datetime, now: datetime) -> bool:
-    """Whether the yearly authorisation ends within thirty days."""
-    return now >= authorized_at + AUTHORIZATION_LIFE - RENEWAL_WARNING
+def reauthorize_by(authorized_at: datetime | None) -> datetime | None:
+    """When the yearly authorisation ends."""
+    return authorized_at + AUTHORIZATION_LIFE if authorized_at else None

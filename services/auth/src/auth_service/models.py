@@ -8,7 +8,7 @@ from sqlalchemy import Index, LargeBinary, Text, UniqueConstraint
 from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 from sqlmodel import Field, SQLModel
 
-from auth_service.lifecycle import AUTHORIZATION_LIFE, Status
+from auth_service.lifecycle import Status, reauthorize_by
 from common.contracts.connections import Region
 from common.db import UtcField, new_registry
 
@@ -82,7 +82,7 @@ class Connection(AuthTable, table=True):
     @property
     def reauthorize_by(self) -> datetime | None:
         """When the yearly authorisation ends (FACTS 2.3.4)."""
-        return self.authorized_at and self.authorized_at + AUTHORIZATION_LIFE
+        return reauthorize_by(self.authorized_at)
 
 
 class Consent(AuthTable, table=True):

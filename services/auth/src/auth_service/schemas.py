@@ -1,13 +1,14 @@
 """The bodies of auth's API."""
 
 from datetime import datetime
-from typing import Annotated, Any
+from typing import Annotated, Any, Self
 from uuid import UUID
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, SecretStr, StringConstraints
 
-from auth_service.lifecycle import Status
+from auth_service.lifecycle import Status, reauthorize_by
 from common.contracts.connections import Address, Region
+from common.reading import Row
 
 # PostgreSQL's text holds no NUL.
 Text = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=200, pattern=r"^[^\x00]*$")]
@@ -109,6 +110,11 @@ class ConnectionView(View):
     check_problem: str | None
     created_at: datetime
     updated_at: datetime
+
+    @classmethod
+    def of(cls, row: Row) -> Self:
+        """From the table's columns, as a plain read gives them."""
+        return cls.model_validate(dict(row) | {"reauthorize_by": reauthorize_by(row["authorized_at"])})
 
 
 class Developer(BaseModel):

@@ -16,7 +16,7 @@ from common.contracts.event import Event, Received
 from common.contracts.orders import FulfillmentRefused, FulfillmentShipped, FulfillmentWithdrawn, OrderEvent
 from compliance_service import order_rows, reserving
 from compliance_service.decision_inputs import Ground, SourcesThen, load_ground
-from compliance_service.decision_records import Made, inputs_of, save_decisions
+from compliance_service.decision_records import Made, inputs_of, json_text, save_decisions
 from compliance_service.order_rows import OrderRow, key_of
 from compliance_service.reroute_queue import request_reroute
 from compliance_service.routing import Decision, GroupRules, Line, OpenOrder, SourceFacts, decide
@@ -119,7 +119,7 @@ async def settle(
         await request_reroute(
             session, account_id, requested_by="freed stock", skus=skus, delay_seconds=reroute_delay_seconds
         )
-    routed = sum(m.decision.hold is None for m in made)
+    routed = sum(m.hold is None for m in made)
     return Tally(routed=routed, held=len(wanting) - routed)
 
 
@@ -155,7 +155,7 @@ def _decide_one(order: OrderRow, open_order: OpenOrder, ground: Ground, cause: C
     hold = _hold(decision, then.sources, group) if decision.hold else None
     if hold is not None and order.decided_order_version == order.order_version and order.held_by(hold):
         return None
-    inputs = inputs_of(open_order, group, stock)
+    inputs = json_text(inputs_of(open_order, group, stock))
     order.decision_version += 1
     order.decided_order_version = order.order_version
     order.hold = hold
@@ -165,9 +165,12 @@ def _decide_one(order: OrderRow, open_order: OpenOrder, ground: Ground, cause: C
         order_id=order.id,
         account_id=order.account_id,
         cause=cause,
+        hold=decision.hold,
         inputs=inputs,
         sources=then,
-        decision=decision,
+        plan=json_text(decision.plan),
+        rejected=json_text(decision.rejected),
+        skus=json_text(decision.skus),
         event=_event(order, decision, then),
     )
 

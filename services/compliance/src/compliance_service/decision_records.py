@@ -19,7 +19,7 @@ from compliance_service.routing import Decision, GroupRules, OpenOrder, Shelf, S
 _encoder = msgspec.json.Encoder()
 
 
-class Inputs(msgspec.Struct, frozen=True):
+class Inputs(msgspec.Struct, frozen=True, gc=False):
     """All that a decision saw except the sources, which many decisions share. `stock` names these by position."""
 
     order: OpenOrder
@@ -42,17 +42,28 @@ def _seen(shelf: Shelf | None) -> list[tuple[int, int, Decimal | None, str | Non
     ]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Made:
-    """A decision on its way into the database, with its announcement."""
+    """A decision on its way into the database, as JSON text where it is JSON there, with its announcement.
+
+    Text at once: kept as objects, a page of decisions cost a third of its time in garbage collection (measured).
+    """
 
     order_id: UUID
     account_id: UUID
     cause: str
-    inputs: Inputs
+    hold: str | None
+    inputs: str
     sources: SourcesThen
-    decision: Decision
+    plan: str
+    rejected: str
+    skus: str
     event: DecisionEvent
+
+
+def json_text(value: Any) -> str:
+    """A part of a decision as it is stored."""
+    return _encoder.encode(value).decode()
 
 
 async def save_decisions(session: AsyncSession, made: Sequence[Made], at: datetime) -> None:
@@ -95,16 +106,15 @@ from made m, json_to_recordset(m.plan) as p(source_id uuid, order_item_id text, 
 
 
 def _row(made: Made) -> tuple[Any, ...]:
-    decision = made.decision
     return (
         made.order_id,
         made.cause,
-        decision.hold,
-        _encoder.encode(made.inputs).decode(),
+        made.hold,
+        made.inputs,
         made.sources.digest,
-        _encoder.encode(decision.plan).decode(),
-        _encoder.encode(decision.rejected).decode(),
-        _encoder.encode(decision.skus).decode(),
+        made.plan,
+        made.rejected,
+        made.skus,
     )
 
 

@@ -40,7 +40,7 @@ RejectionCode = Literal[
 ]
 
 
-class Line(msgspec.Struct, frozen=True):
+class Line(msgspec.Struct, frozen=True, gc=False):
     """Units of one order item that still need a source."""
 
     order_item_id: str
@@ -48,7 +48,7 @@ class Line(msgspec.Struct, frozen=True):
     quantity: int
 
 
-class OpenOrder(msgspec.Struct, frozen=True):
+class OpenOrder(msgspec.Struct, frozen=True, gc=False):
     """What routing must know of an order. `currency` is the one its costs are compared in; `refused_by` are sources
     that have refused to ship it."""
 
@@ -60,7 +60,7 @@ class OpenOrder(msgspec.Struct, frozen=True):
     refused_by: tuple[UUID, ...] = ()
 
 
-class SourceFacts(msgspec.Struct, frozen=True):
+class SourceFacts(msgspec.Struct, frozen=True, gc=False):
     """A source at the moment of the decision; `compliant` already minds the attestation's expiry."""
 
     source_id: UUID
@@ -73,7 +73,7 @@ class SourceFacts(msgspec.Struct, frozen=True):
     attested_until: datetime | None = None
 
 
-class StockLine(msgspec.Struct, frozen=True):
+class StockLine(msgspec.Struct, frozen=True, gc=False):
     """What is free of one SKU at one source, reservations already taken off."""
 
     available: int
@@ -131,7 +131,7 @@ class Shelf:
 Stock = Mapping[str, Shelf]
 
 
-class GroupRules(msgspec.Struct, frozen=True):
+class GroupRules(msgspec.Struct, frozen=True, gc=False):
     """How a channel routes. `source_ids` empty = all of the account; earlier `priorities` bind before later ones."""
 
     source_ids: tuple[UUID, ...] = ()
@@ -142,7 +142,7 @@ class GroupRules(msgspec.Struct, frozen=True):
 DEFAULT_GROUP = GroupRules()
 
 
-class Assignment(msgspec.Struct, frozen=True):
+class Assignment(msgspec.Struct, frozen=True, gc=False):
     """Units of one order item that one source shall ship."""
 
     source_id: UUID
@@ -151,7 +151,7 @@ class Assignment(msgspec.Struct, frozen=True):
     quantity: int
 
 
-class Rejection(msgspec.Struct, frozen=True):
+class Rejection(msgspec.Struct, frozen=True, gc=False):
     """Why a source ships nothing of this order; `skus` are those the reason is about, empty = not about a SKU."""
 
     source_id: UUID
@@ -159,7 +159,7 @@ class Rejection(msgspec.Struct, frozen=True):
     skus: tuple[str, ...] = ()
 
 
-class Decision(msgspec.Struct, frozen=True):
+class Decision(msgspec.Struct, frozen=True, gc=False):
     """Either `plan` covers every line, or `hold` says why none does. `skus` are those the hold is about."""
 
     plan: tuple[Assignment, ...]

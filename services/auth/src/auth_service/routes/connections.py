@@ -29,6 +29,7 @@ from common.callers import Caller, requires
 from common.db import Transaction
 from common.idempotency import IdempotencyKey, once
 from common.pages import Cursor, Limit, Page
+from common.reading import Reading
 
 router = APIRouter(prefix="/v1/connections", tags=["connections"])
 
@@ -92,9 +93,9 @@ async def list_connections(
 
 
 @router.get("/{connection_id}")
-async def get_connection(caller: Reader, session: Transaction, connection_id: UUID) -> ConnectionView:
+async def get_connection(caller: Reader, reads: Reading, connection_id: UUID) -> ConnectionView:
     """One connection."""
-    return ConnectionView.model_validate(await caller.one(session, Connection, connection_id))
+    return ConnectionView.of(await caller.row(reads, Connection, connection_id))
 
 
 @router.patch("/{connection_id}")
