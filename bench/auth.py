@@ -4,12 +4,9 @@ Amazon per connection and hour), and a rotation of the key ring.
 Each server runs in its own process on CPU 0, the load on CPU 1, as in `http_get`."""
 
 import asyncio
-import statistics
-import subprocess
 import sys
 import time
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -26,7 +23,7 @@ from auth_service.lwa import Lwa, Tokens
 from auth_service.models import Connection
 from auth_service.settings import AppIdentity, AuthSettings
 from auth_service.vault import SEALED
-from bench.http_get import announce, load, ratio_row
+from bench.http_get import announce, load, medians, ratio_row, served
 from common.app import create_service_app
 from common.bulk import insert_page
 from common.bulk import run as _run
@@ -52,28 +49,13 @@ async def run(database_url: str) -> list[dict[str, Any]]:
     measured: dict[str, list[tuple[float, float]]] = {}
     for _ in range(ROUNDS):
         for variant in ("ours", "asyncpg"):
-            server = await asyncio.create_subprocess_exec(
-                *("taskset", "-c", "0", sys.executable, "-m", "bench.auth", variant, database_url),
-                stdout=subprocess.PIPE,
-                cwd=Path(__file__).parent.parent,
-            )
-            try:
-                assert server.stdout is not None
-                said = b""
-                while not said.startswith(b"ready "):
-                    said = await server.stdout.readline()
-                    assert said, f"{variant} did not start"
-                _, port, get_token, post_token = said.decode().split()
+            async with served("bench.auth", variant, database_url) as (port, get_token, post_token):
                 one = f"/v1/connections/{connections[0]}"
                 body = f'{{"account_id": "{_ACCOUNT}", "connection_id": "{connections[0]}"}}'
                 measured.setdefault(f"{variant} get", []).append(await load(int(port), _request("GET", one, get_token)))
                 handed = await load(int(port), _request("POST", ACCESS_TOKEN_PATH, post_token, body))
                 measured.setdefault(f"{variant} token", []).append(handed)
-            finally:
-                server.terminate()
-                await server.wait()
-    rate = {name: statistics.median(figure[0] for figure in figures) for name, figures in measured.items()}
-    p99 = {name: statistics.median(figure[1] for figure in figures) for name, figures in measured.items()}
+    rate, p99 = medians(measured)
     for kind, what in (("get", "GET one connection"), ("token", "an access token handed out")):
         ours, bare = f"ours {kind}", f"asyncpg {kind}"
         rows.append(ratio_row(f"{what}, req/s beside bare FastAPI + asyncpg", rate[ours], rate[bare], 0.50))

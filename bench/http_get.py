@@ -8,6 +8,8 @@ import statistics
 import subprocess
 import sys
 import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any
@@ -45,28 +47,13 @@ async def run(database_url: str) -> list[dict[str, Any]]:
     measured: dict[str, list[tuple[float, float]]] = {}
     for _ in range(ROUNDS):
         for variant in ("ours", "asyncpg", "sqlmodel"):
-            server = await asyncio.create_subprocess_exec(
-                *("taskset", "-c", "0", sys.executable, "-m", "bench.http_get", variant, database_url),
-                stdout=subprocess.PIPE,
-                cwd=Path(__file__).parent.parent,
-            )
-            try:
-                assert server.stdout is not None
-                said = b""
-                while not said.startswith(b"ready "):
-                    said = await server.stdout.readline()
-                    assert said, f"{variant} did not start"
-                _, port, one, many, token = said.decode().split()
+            async with served("bench.http_get", variant, database_url) as (port, one, many, token):
                 for kind, path in (("one", one), ("list", many)):
                     if path != "-":
                         head = f"GET {path} HTTP/1.1\r\nhost: x\r\nauthorization: Bearer {token}\r\n\r\n"
                         figures = await load(int(port), head.encode())
                         measured.setdefault(f"{variant} {kind}", []).append(figures)
-            finally:
-                server.terminate()
-                await server.wait()
-    rate = {name: statistics.median(figure[0] for figure in figures) for name, figures in measured.items()}
-    p99 = {name: statistics.median(figure[1] for figure in figures) for name, figures in measured.items()}
+    rate, p99 = medians(measured)
     return [
         ratio_row("GET one listing, req/s beside bare FastAPI + asyncpg", rate["ours one"], rate["asyncpg one"], 0.50),
         ratio_row("GET one listing, req/s beside FastAPI + SQLModel", rate["ours one"], rate["sqlmodel one"], 1.5),
@@ -75,6 +62,33 @@ async def run(database_url: str) -> list[dict[str, Any]]:
             "GET one listing, p99 ms beside bare FastAPI + asyncpg", p99["ours one"], p99["asyncpg one"], 2.0, most=True
         ),
     ]
+
+
+@asynccontextmanager
+async def served(module: str, variant: str, database_url: str) -> AsyncIterator[list[str]]:
+    """A variant in a process of its own on CPU 0; what it announced: its port, then whatever the load needs."""
+    server = await asyncio.create_subprocess_exec(
+        *("taskset", "-c", "0", sys.executable, "-m", module, variant, database_url),
+        stdout=subprocess.PIPE,
+        cwd=Path(__file__).parent.parent,
+    )
+    try:
+        assert server.stdout is not None
+        said = b""
+        while not said.startswith(b"ready "):
+            said = await server.stdout.readline()
+            assert said, f"{variant} did not start"
+        yield said.decode().split()[1:]
+    finally:
+        server.terminate()
+        await server.wait()
+
+
+def medians(measured: dict[str, list[tuple[float, float]]]) -> tuple[dict[str, float], dict[str, float]]:
+    """Requests a second and the 99th percentile, by name."""
+    rate = {name: statistics.median(figure[0] for figure in figures) for name, figures in measured.items()}
+    p99 = {name: statistics.median(figure[1] for figure in figures) for name, figures in measured.items()}
+    return rate, p99
 
 
 def ratio_row(what: str, value: float, ceiling: float, target: float, *, most: bool = False) -> dict[str, Any]:

@@ -26,7 +26,7 @@ def test_secrets_are_redacted_by_name_and_by_looks(monkeypatch: pytest.MonkeyPat
             nested={"deep": [PLANTED[1], PLANTED[2]]},
             header=f"Bearer {PLANTED[3]}",
         )
-        log.info("by_name", refresh_token="plain", client_secret="plain", buyer_name="Jane Planted", phone="555")
+        log.info("by_name", refresh_token="plain", client_secret="plain", buyer_name="Jane Planted", phone="+1 555 planted")
         try:
             raise ValueError(f"with {PLANTED[0]}")
         except ValueError:
@@ -34,7 +34,7 @@ def test_secrets_are_redacted_by_name_and_by_looks(monkeypatch: pytest.MonkeyPat
     finally:
         structlog.reset_defaults()
     text = sink.getvalue()
-    assert [secret for secret in (*PLANTED, "plain", "Jane", "555") if secret in text] == []
+    assert [secret for secret in (*PLANTED, "plain", "Jane", "555 planted") if secret in text] == []
     lines = [json.loads(line) for line in text.splitlines()]
     assert [line["event"] for line in lines] == ["by_looks", "by_name", "with_traceback"]
     assert all(line["service"] == "test" for line in lines)
