@@ -32,7 +32,7 @@ browser:  ## Chromium for the browser tests, where it is missing and may be inst
 		echo "Chromium is not here and could not be installed: the browser tests will skip"
 
 test: .venv/.installed browser  ## all tests, on real PostgreSQL, a real broker and the local Amazon
-	@$(BIN)/pytest -q -n 4
+	@$(BIN)/pytest -q -n 4 --dist worksteal
 
 test-kafka: .venv/.installed  ## the wire tests and the journeys on Apache Kafka (Java 17 and Maven)
 	@ENTREPOT_KAFKA=apache $(BIN)/pytest -q -m "wire or journey"
