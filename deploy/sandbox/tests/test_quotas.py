@@ -15,6 +15,7 @@ def patch(seller: SellingPartner, attribute: str, **query: str) -> Any:
 
 
 def limit(amazon: LocalAmazon, operation: str, rate: float, **more: object) -> None:
+    """Rates of a thousandth: only the clock that the test moves fills a bucket, not the time that it takes."""
     amazon.settings(quotas={"enabled": True})
     amazon.dial("PUT", "/sandbox/quotas", {"operation": operation, "rate": rate, **more})
 
@@ -24,10 +25,10 @@ def limit(amazon: LocalAmazon, operation: str, rate: float, **more: object) -> N
 def test_the_limit_of_the_app_is_shared_by_all_its_sellers(amazon: LocalAmazon, seller: SellingPartner) -> None:
     amazon.create_seller("A3US", "NA", US)
     other = amazon.connect("A3US", "NA")
-    limit(amazon, "getListingsItem", 2, limit="application")
+    limit(amazon, "getListingsItem", 0.002, burst=2, limit="application")
     statuses = [each.listings_item("GET", "S", marketplaceIds=US).status_code for each in (seller, other, seller)]
     assert statuses == [404, 404, 429]
-    amazon.advance(1)
+    amazon.advance(1000)
     assert other.listings_item("GET", "S", marketplaceIds=US).status_code == 404
 
 
@@ -35,12 +36,12 @@ def test_the_limit_of_the_app_is_shared_by_all_its_sellers(amazon: LocalAmazon, 
 def test_a_call_refused_by_the_apps_limit_takes_nothing_of_the_sellers(
     amazon: LocalAmazon, seller: SellingPartner
 ) -> None:
-    limit(amazon, "getListingsItem", 1, limit="application")
-    limit(amazon, "getListingsItem", 0.001, burst=2)
+    limit(amazon, "getListingsItem", 0.001, limit="application")
+    limit(amazon, "getListingsItem", 0.000_001, burst=2)
     statuses = []
     for _ in range(4):
         statuses.append(seller.listings_item("GET", "S", marketplaceIds=US).status_code)
-        amazon.advance(0.5)
+        amazon.advance(500)
     assert statuses == [404, 429, 404, 429]
 
 
@@ -57,7 +58,7 @@ def test_a_call_refused_by_the_apps_limit_takes_nothing_of_the_sellers(
 def test_a_429_of_put_and_patch_says_which_limit_it_was(
     amazon: LocalAmazon, seller: SellingPartner, limit_name: str, attribute: str, query: dict[str, str], said: str
 ) -> None:
-    limit(amazon, "patchListingsItem", 1, limit=limit_name)
+    limit(amazon, "patchListingsItem", 0.001, limit=limit_name)
     assert patch(seller, attribute, **query).status_code == 200
     throttled = patch(seller, attribute, **query)
     assert throttled.status_code == 429
@@ -69,7 +70,7 @@ def test_an_offer_counts_neither_as_product_data_nor_as_a_relationship(
     amazon: LocalAmazon, seller: SellingPartner
 ) -> None:
     for name in ("product data", "relationships"):
-        limit(amazon, "patchListingsItem", 1, limit=name)
+        limit(amazon, "patchListingsItem", 0.001, limit=name)
     assert [patch(seller, "purchasable_offer").status_code for _ in range(3)] == [200] * 3
 
 
