@@ -26,7 +26,9 @@ def test_secrets_are_redacted_by_name_and_by_looks(monkeypatch: pytest.MonkeyPat
             nested={"deep": [PLANTED[1], PLANTED[2]]},
             header=f"Bearer {PLANTED[3]}",
         )
-        log.info("by_name", refresh_token="plain", client_secret="plain", buyer_name="Jane Planted", phone="+1 555 planted")
+        log.info(
+            "by_name", refresh_token="plain", client_secret="plain", buyer_name="Jane Planted", phone="+1 555 planted"
+        )
         try:
             raise ValueError(f"with {PLANTED[0]}")
         except ValueError:
