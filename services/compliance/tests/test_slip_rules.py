@@ -123,7 +123,8 @@ def test_no_text_breaks_a_rule_and_a_failure_always_says_why(said: str, sku: str
         assert finding.outcome != "failed" or finding.fix
 
 
-@given(buyer=st.text(st.characters(categories=["L"]), min_size=12, max_size=30))
+# A name that is one of our own words for an offer would be told as that word.
+@given(buyer=st.text(st.characters(categories=["L"]), min_size=12, max_size=30).map("Q".__add__))
 def test_nothing_of_the_slip_is_quoted(buyer: str) -> None:
     slip = text(f"{buyer}\nx@{buyer}.com www.{buyer}.example")
     assert buyer not in str(list(findings(slip).values())) + repr(slip)

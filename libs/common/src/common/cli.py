@@ -1,6 +1,7 @@
 """`python -m <service> serve|migrate|replay|rewrap`: the commands that every service has."""
 
 import asyncio
+import gc
 import sys
 from typing import Any
 
@@ -24,6 +25,7 @@ def service_cli(service: Service[Any]) -> typer.Typer:
         settings = read_settings(service)
         telemetry.configure(service.name, settings.log_level)
         app = create_service_app(service, settings)
+        freeze_startup()
         uvicorn.run(
             app,
             host=settings.host,
@@ -74,6 +76,13 @@ def service_cli(service: Service[Any]) -> typer.Typer:
                 raise typer.Exit(1)
 
     return cli
+
+
+def freeze_startup() -> None:
+    """Takes what the start has made out of every later garbage collection: modules, models and routes live as long as
+    the process, and walking them all stops it for 100 ms again and again under load."""
+    gc.collect()
+    gc.freeze()
 
 
 async def _replay(runtime: Runtime[Any]) -> int:

@@ -44,8 +44,11 @@ class Database:
         self.url = url.replace("postgresql+asyncpg://", "postgresql://", 1)
         self.engine: AsyncEngine = create_async_engine(
             self.url.replace("postgresql://", "postgresql+asyncpg://", 1),
+            # No overflow: SQLAlchemy closes such a connection as soon as it is given back, and under load each
+            # request would open one anew. The last one given back goes out first, so that few stay warm.
             pool_size=pool_size,
-            max_overflow=pool_size,
+            max_overflow=0,
+            pool_use_lifo=True,
             hide_parameters=True,  # an error's text must not quote rows
             connect_args={
                 "timeout": 5,

@@ -35,14 +35,16 @@ class Reads:
     async def rows(self, sql: str, *parameters: Any) -> list[Row]:
         """Every row. Raises `DatabaseUnavailable` when the database is away."""
         try:
-            async with self._engine.connect() as connection:
-                driver: Any = (await connection.get_raw_connection()).driver_connection
-                try:
-                    found: list[Row] = await driver.fetch(sql, *parameters)
-                except (asyncpg.PostgresConnectionError, asyncpg.InterfaceError, OSError):
-                    await connection.invalidate()  # the pool does not see the driver's errors
-                    raise
-                return found
+            pooled = await self._engine.raw_connection()
+            try:
+                driver: Any = pooled.driver_connection
+                found: list[Row] = await driver.fetch(sql, *parameters)
+            except (asyncpg.PostgresConnectionError, asyncpg.InterfaceError, OSError):
+                pooled.invalidate()  # the pool does not see the driver's errors
+                raise
+            finally:
+                pooled.close()  # gives it back at once: no transaction was begun
+            return found
         except (
             asyncpg.PostgresConnectionError,
             asyncpg.OperatorInterventionError,

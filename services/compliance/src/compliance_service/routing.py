@@ -4,7 +4,7 @@ rules into a plan or a hold, and says of every source that was not chosen why. M
 from collections.abc import Container, Mapping, Sequence
 from datetime import datetime
 from decimal import Decimal
-from operator import mul, sub
+from operator import gt, mul, sub
 from typing import Any, Literal, get_args
 from uuid import UUID
 
@@ -320,7 +320,8 @@ def _from_few(field: _Field, candidates: Sequence[int]) -> list[_Take] | None:
         left = tuple(map(sub, left, given))
         if not any(left):
             return plan
-        offers = {position: tuple(map(min, offer, left)) for position, offer in offers.items()}
+        if any(map(gt, map(max, zip(*offers.values(), strict=True)), left)):
+            offers = {position: tuple(map(min, offer, left)) for position, offer in offers.items()}
 
 
 def _sku_by_sku(field: _Field, candidates: Sequence[int]) -> list[_Take] | None:
