@@ -1,6 +1,5 @@
 """`make bench`: runs every bench on throw-away servers, prints one table and writes bench/results/<date>.json."""
 
-import asyncio
 import json
 import os
 import platform
@@ -11,6 +10,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
+import uvloop
 from rich.console import Console
 from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 from rich.table import Table
@@ -86,7 +86,7 @@ def main() -> None:
     servers = start_test_servers("apache" if os.environ.get("ENTREPOT_KAFKA") == "apache" else "embedded")
     os.environ.update(servers.environment)
     try:
-        rows = asyncio.run(measure(set(sys.argv[1:]), console))
+        rows = uvloop.run(measure(set(sys.argv[1:]), console))
     finally:
         servers.stop()
     show(rows, console)

@@ -14,6 +14,7 @@ from uuid import UUID, uuid4
 import asyncpg
 
 from common.bulk import run as run_sql
+from common.cli import freeze_startup
 from common.contracts.event import Event, Money
 from common.contracts.orders import OrderImported, OrderLine
 from common.db import Database
@@ -44,6 +45,7 @@ WRITTEN = ("inbox", "routed_order", "routing_decision", "stock_reservation", "ou
 
 async def run(database_url: str) -> list[dict[str, Any]]:
     """Rows for issue 5's `decide` figure, the handler's rate, and the re-routing after a toggle."""
+    freeze_startup()  # as the service does
     database = Database(database_url, service="compliance")
     try:
         return [*_decisions(), *await _handler(database), *await _toggle(database)]

@@ -161,10 +161,10 @@ _STOCK = f"""
 select f.account_id, f.sku, array_agg(f.position), array_agg(f.available), array_agg(f.cost_amount),
     array_agg(f.cost_currency)
 from (
-    select s.account_id, s.sku, k.position, {AVAILABLE} as available, s.cost_amount, s.cost_currency
+    select s.account_id, s.sku, ($4::int[])[array_position($3::uuid[], s.source_id)] as position,
+        {AVAILABLE} as available, s.cost_amount, s.cost_currency
     from unnest($1::uuid[], $2::text[]) as w(account_id, sku)
-    join source_stock s on s.account_id = w.account_id and s.sku = w.sku
-    join unnest($3::uuid[], $4::int[]) as k(source_id, position) on k.source_id = s.source_id) f
+    join source_stock s on s.account_id = w.account_id and s.sku = w.sku and s.source_id = any($3)) f
 group by f.account_id, f.sku
 """  # noqa: S608 - own text
 

@@ -16,8 +16,8 @@ from compliance_service.order_rows import load_held
 from compliance_service.reroute_queue import OPERATION
 
 # New orders of the account wait for a page to end, other accounts for a share.
-PAGE = 500
-SHARE = 4
+PAGE = 1000
+SHARE = 2
 
 
 async def reroute(db: Database, work: Work, *, page: int = PAGE, share: int = SHARE) -> None:
