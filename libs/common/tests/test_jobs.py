@@ -95,6 +95,22 @@ async def test_a_paused_run_resumes_from_its_cursor(database: Database) -> None:
     assert (ended.status, ended.counts) == ("succeeded", {"resumed_at": 4})
 
 
+async def test_pauses_are_no_attempts(database: Database) -> None:
+    """A run that paused often meets a passing error: it is tried again, as it would have been at its beginning."""
+
+    async def count(work: Work) -> None:
+        page = work.cursor.get("page", 0)
+        work.cursor = {"page": page + 1}
+        if page < 2 * jobs.MAX_ATTEMPTS:
+            raise RunLater(0)
+        raise RuntimeError("once")
+
+    run_id = await queue(database)
+    await Worker(database, {"count": count}).run_due()
+    run_now = await stored(database, run_id)
+    assert (run_now.status, run_now.attempts, run_now.cursor) == ("queued", 1, {"page": 2 * jobs.MAX_ATTEMPTS + 1})
+
+
 @pytest.mark.fault("F16")
 async def test_a_worker_that_was_overtaken_writes_nothing_more(database: Database) -> None:
     run_id = await queue(database)

@@ -224,8 +224,9 @@ async def test_a_new_routing_group_routes_what_the_old_one_held(merchant: Mercha
 async def test_a_run_that_dies_between_two_pages_is_finished_by_the_next_worker(
     merchant: Merchant, running: Running
 ) -> None:
-    source = await merchant.source("One", {"A": 800}, attested=False)
-    orders = [merchant.order(f"O-{n}", {"A": 1}) for n in range(rerouting.PAGE + 50)]
+    page = 100
+    source = await merchant.source("One", {"A": 400}, attested=False)
+    orders = [merchant.order(f"O-{n}", {"A": 1}) for n in range(page + 50)]
     await merchant.deliver(*orders)
     await merchant.attest(source)
     db = running.runtime.db
@@ -240,8 +241,8 @@ async def test_a_run_that_dies_between_two_pages_is_finished_by_the_next_worker(
             raise Killed
 
     with pytest.raises(Killed):
-        await rerouting.reroute(db, DyingAfterOnePage(**vars(work)))
-    assert sum(isinstance(d, OrderRouted) for d in await merchant.decisions()) == rerouting.PAGE
+        await rerouting.reroute(db, DyingAfterOnePage(**vars(work)), page=page)
+    assert sum(isinstance(d, OrderRouted) for d in await merchant.decisions()) == page
     async with db.transaction() as session:
         run = await session.get_one(OperationRun, work.id)
         run.heartbeat_at = datetime.now(UTC) - timedelta(minutes=1)

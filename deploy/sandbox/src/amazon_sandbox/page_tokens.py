@@ -5,7 +5,7 @@ import secrets
 from base64 import urlsafe_b64decode, urlsafe_b64encode
 from typing import Any
 
-from amazon_sandbox.wire import decode, encode
+from amazon_sandbox.wire import decode, encode, invalid_input
 
 _KEYS = [secrets.token_bytes(16)]
 _SEAL_BYTES = 12
@@ -32,6 +32,19 @@ def unseal(token: str) -> Any:
     if not secrets.compare_digest(sealed[:_SEAL_BYTES], _seal(payload)):
         raise ValueError("not a page token of this server")
     return decode(payload)
+
+
+def start_of_page(parameter: str, token: str | None, filters: str) -> int:
+    """Where the page begins: 0 without a token. Refuses one that is not ours or was made for other filters."""
+    if token is None:
+        return 0
+    try:
+        sealed_filters, start = unseal(token)
+    except (ValueError, TypeError) as error:
+        raise invalid_input(f"The {parameter} is not valid.") from error
+    if sealed_filters != filters:
+        raise invalid_input(f"The {parameter} belongs to a request with other parameters.")
+    return int(start)
 
 
 def fingerprint(*filters: object) -> str:

@@ -341,7 +341,8 @@ class Worker:
         except StaleWorker:
             log.warning("run_taken_over", run_id=str(work.id), operation=work.operation)
         except RunLater as pause:
-            await self._requeue(work, pause.seconds)
+            # It got here by itself: attempts are counted from now on, else a long run would end at a late mishap.
+            await self._requeue(work, pause.seconds, "attempts = 0, ")
         except RunFailed as failure:
             work.errors.insert(0, failure.error)
             await self._end(work, "failed")
@@ -376,10 +377,9 @@ class Worker:
             work.errors.insert(0, {"code": "unexpected", "detail": type(error).__name__})
             await self._end(work, "failed")
 
-    async def _requeue(self, work: Work, seconds: float) -> None:
-        await self._write(
-            work, "status = 'queued', token = null, due_at = $3", clock.now() + timedelta(seconds=seconds)
-        )
+    async def _requeue(self, work: Work, seconds: float, change: str = "") -> None:
+        due_at = clock.now() + timedelta(seconds=seconds)
+        await self._write(work, f"{change}status = 'queued', token = null, due_at = $3", due_at)
 
     async def _end(self, work: Work, status: str) -> None:
         await self._write(work, f"status = '{status}', finished_at = $3", clock.now())

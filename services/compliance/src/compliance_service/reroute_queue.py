@@ -39,7 +39,7 @@ async def request_reroute(
     queued = await run(
         session,
         "select id from operation_run where connection_id = $1 and operation = $2 and status = 'queued' "
-        "and attempts = 0 limit 1 for share",
+        "and started_at is null limit 1 for share",
         account_id,
         OPERATION,
     )

@@ -59,7 +59,7 @@ def search_catalog_items(call: Call) -> Answer:
     included = call.many("includedData", _DATA_SETS) or ["summaries"]
     page_size = call.whole_number("pageSize", _DEFAULT_PAGE, 1, _MOST_A_PAGE)
     filters = page_tokens.fingerprint([call.many(name) for name in _FILTERS])
-    start = _start(call.one("pageToken"), filters)
+    start = page_tokens.start_of_page("pageToken", call.one("pageToken"), filters)
     products = _found(call, marketplace_id)
     pageable = products[:_MOST_RESULTS]
     page = pageable[start : start + page_size]
@@ -121,18 +121,6 @@ def _by_keywords(call: Call, marketplace_id: str, keywords: list[str]) -> list[P
         if (not brands or product.brand in brands)
         and (not classifications or product.classification_id in classifications)
     ]
-
-
-def _start(token: str | None, filters: str) -> int:
-    if token is None:
-        return 0
-    try:
-        sealed_filters, start = page_tokens.unseal(token)
-    except (ValueError, TypeError) as error:
-        raise invalid_input("The pageToken is not valid.") from error
-    if sealed_filters != filters:
-        raise invalid_input("The pageToken belongs to a query with other parameters.")
-    return int(start)
 
 
 def _refinements(products: list[Product]) -> dict[str, Any]:

@@ -47,7 +47,7 @@ def search_listings_items(call: Call) -> Answer:
     included = call.many("includedData", DATA_SETS) or ["summaries"]
     page_size = call.whole_number("pageSize", _DEFAULT_PAGE, 1, _MOST_A_PAGE)
     filters = page_tokens.fingerprint([call.many(name) for name in _FILTERS])
-    offset = _offset(call.one("pageToken"), filters)
+    offset = page_tokens.start_of_page("pageToken", call.one("pageToken"), filters)
     matching = _matching(call, marketplaces)
     ordered = _ordered(call, matching)
     page = ordered[offset : offset + page_size]
@@ -63,18 +63,6 @@ def search_listings_items(call: Call) -> Answer:
     if pagination:
         document["pagination"] = pagination
     return json_answer(document)
-
-
-def _offset(token: str | None, filters: str) -> int:
-    if token is None:
-        return 0
-    try:
-        sealed_filters, offset = page_tokens.unseal(token)
-    except (ValueError, TypeError) as error:
-        raise invalid_input("The pageToken is not valid.") from error
-    if sealed_filters != filters:
-        raise invalid_input("The pageToken belongs to a query with other parameters.")
-    return int(offset)
 
 
 def _matching(call: Call, marketplaces: list[Marketplace]) -> list[Found]:

@@ -66,7 +66,7 @@ def get_subscriptions(call: Call) -> Answer:
     version = call.one("payloadVersion")
     size = call.whole_number("pageSize", _FEWEST_A_PAGE, _FEWEST_A_PAGE, _MOST_A_PAGE)
     filters = page_tokens.fingerprint(names, version)
-    start = _start(call.one("nextToken"), filters)
+    start = page_tokens.start_of_page("nextToken", call.one("nextToken"), filters)
     found = [one for one in _own(call, _kind(names[0])) if version in (None, one.payload_version)]
     payload: dict[str, Any] = {"subscriptions": [_document(one) for one in found[start : start + size]]}
     if start + size < len(found):
@@ -132,18 +132,6 @@ def _by_id(call: Call) -> Subscription:
     if found is None or found.client_id != call.token.app.client_id or found.notification_type != kind.name:
         raise SpApiError(404, "NotFound", "The subscription does not exist.", subscription_id)
     return found
-
-
-def _start(token: str | None, filters: str) -> int:
-    if token is None:
-        return 0
-    try:
-        sealed_filters, start = page_tokens.unseal(token)
-    except (ValueError, TypeError) as error:
-        raise invalid_input("The nextToken is not valid.") from error
-    if sealed_filters != filters:
-        raise invalid_input("The nextToken belongs to a request with other parameters.")
-    return int(start)
 
 
 def _document(subscription: Subscription) -> dict[str, Any]:
