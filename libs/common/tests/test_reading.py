@@ -1,5 +1,6 @@
 """The lean door: rows of the account only, and a connection that dies is not handed out again."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from uuid import uuid4
 
@@ -59,3 +60,9 @@ async def test_a_connection_that_dies_is_a_clear_error_once(db: Database) -> Non
     again = await reads.row("select 1 one")
     assert again is not None
     assert again["one"] == 1
+
+
+async def test_more_readers_than_the_pool_has_wait_for_what_is_open(db: Database) -> None:
+    reads = Reads(db.engine)
+    rows = await asyncio.gather(*(reads.row("select pg_backend_pid() pid") for _ in range(20)))
+    assert len({row["pid"] for row in rows if row is not None}) == 1

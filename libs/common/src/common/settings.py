@@ -28,7 +28,7 @@ class ServiceSettings(BaseSettings):
     port: int = 8000
 
     database_url: PostgresDsn
-    database_pool_size: int = 20
+    database_pool_size: int = Field(default=20, ge=1, description="most connections of this process to its database")
     kafka_bootstrap_servers: str
     consumer_rest_seconds: float = Field(
         default=0,
