@@ -6,8 +6,8 @@ from contextlib import asynccontextmanager
 from typing import Annotated, Any
 
 from fastapi import Depends, Request
-from sqlalchemy import DateTime, MetaData, text
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy import DateTime, MetaData, event, text
+from sqlalchemy.exc import DBAPIError, InvalidatePoolError
 from sqlalchemy.ext.asyncio import AsyncEngine, async_sessionmaker, create_async_engine
 from sqlalchemy.orm import registry
 from sqlmodel import Field, SQLModel
@@ -60,6 +60,7 @@ class Database:
                 },
             },
         )
+        event.listen(self.engine.sync_engine, "checkout", _refuse_a_closed_one)
         self._sessions = async_sessionmaker(self.engine, class_=AsyncSession, expire_on_commit=False)
         # Set after a commit that wrote outbox rows; the relay or the notifier of this process waits for it.
         self.outbox_written = asyncio.Event()
@@ -81,6 +82,13 @@ class Database:
 
     async def close(self) -> None:
         await self.engine.dispose()
+
+
+def _refuse_a_closed_one(connection: Any, _record: object, _proxy: object) -> None:
+    """A connection that died in the pool is not handed out, nor any that is older: after a restart of the database
+    they are all dead, and each would cost one request. No question to the server: the driver has seen the end."""
+    if connection.driver_connection.is_closed():
+        raise InvalidatePoolError
 
 
 async def _transaction(request: Request) -> AsyncIterator[AsyncSession]:
