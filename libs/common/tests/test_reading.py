@@ -7,10 +7,11 @@ from uuid import uuid4
 import asyncpg
 import pytest
 import pytest_asyncio
+from sqlalchemy.exc import SQLAlchemyError
 
 from common import clock
 from common.callers import Caller
-from common.db import Database
+from common.db import Database, is_transient
 from common.errors import DatabaseUnavailable, NotFound
 from common.jobs import OperationRun
 from common.reading import Reads
@@ -20,7 +21,7 @@ from common.testing.databases import Databases
 @pytest_asyncio.fixture
 async def db(databases: Databases) -> AsyncIterator[Database]:
     url = await databases.new("common")
-    database = Database(url, service="reading", pool_size=2)
+    database = Database(url, service="reading", pool_size=2, pool_timeout=1)
     yield database
     await database.close()
     await databases.drop(url)
@@ -71,6 +72,20 @@ async def test_more_readers_than_the_pool_has_wait_for_what_is_open(db: Database
     reads = Reads(db.engine)
     rows = await asyncio.gather(*(reads.row("select pg_backend_pid() pid") for _ in range(20)))
     assert len({row["pid"] for row in rows if row is not None}) <= 2
+
+
+async def test_who_waits_too_long_for_a_connection_is_told_to_come_again(db: Database) -> None:
+    reads = Reads(db.engine)
+    async with db.transaction() as one, db.transaction() as other:
+        await one.connection()
+        await other.connection()
+        with pytest.raises(DatabaseUnavailable) as told:
+            await reads.row("select 1")
+        with pytest.raises(SQLAlchemyError) as error:
+            async with db.transaction() as third:
+                await third.connection()
+    assert told.value.headers == {"Retry-After": "1"}
+    assert is_transient(error.value)
 
 
 async def _two_at_once(reads: Reads) -> set[int]:

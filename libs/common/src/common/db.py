@@ -8,6 +8,7 @@ from typing import Annotated, Any
 from fastapi import Depends, Request
 from sqlalchemy import DateTime, MetaData, event, text
 from sqlalchemy.exc import DBAPIError, InvalidatePoolError
+from sqlalchemy.exc import TimeoutError as PoolIsBusy
 from sqlalchemy.ext.asyncio import AsyncEngine, async_sessionmaker, create_async_engine
 from sqlalchemy.orm import registry
 from sqlmodel import Field, SQLModel
@@ -39,7 +40,8 @@ def UtcField(**options: Any) -> Any:  # noqa: N802 - reads as a kind of Field
 class Database:
     """One service's database."""
 
-    def __init__(self, url: str, *, service: str, pool_size: int = 10) -> None:
+    def __init__(self, url: str, *, service: str, pool_size: int = 10, pool_timeout: float = 10.0) -> None:
+        """At most `pool_size` connections; who waits longer than `pool_timeout` seconds for one gets `PoolIsBusy`."""
         self.service = service
         self.url = url.replace("postgresql+asyncpg://", "postgresql://", 1)
         self.engine: AsyncEngine = create_async_engine(
@@ -48,6 +50,7 @@ class Database:
             # request would open one anew. The last one given back goes out first, so that few stay warm.
             pool_size=pool_size,
             max_overflow=0,
+            pool_timeout=pool_timeout,
             pool_use_lifo=True,
             hide_parameters=True,  # an error's text must not quote rows
             connect_args={
@@ -105,8 +108,8 @@ _TRANSIENT_CLASSES = ("08", "40", "53", "57")
 
 
 def is_transient(error: BaseException) -> bool:
-    """Whether the same work may succeed a moment later: the database was away, restarted, or chose a victim."""
+    """Whether the same work may succeed a moment later: the database was away, restarted, busy, or chose a victim."""
     if isinstance(error, DBAPIError):
         state = getattr(error.orig, "sqlstate", None) or getattr(error.orig, "pgcode", None) or ""
         return error.connection_invalidated or str(state).startswith(_TRANSIENT_CLASSES) or not state
-    return isinstance(error, ConnectionError | TimeoutError | OSError)
+    return isinstance(error, PoolIsBusy | ConnectionError | TimeoutError | OSError)

@@ -15,7 +15,7 @@ import structlog
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import SQLAlchemyError
 from starlette.exceptions import HTTPException
 
 from common.db import is_transient
@@ -107,8 +107,8 @@ def install(app: FastAPI) -> None:
         body = {"type": f"/problems/{slug}", "title": str(error.detail), "status": error.status_code}
         return JSONResponse(body, error.status_code, headers=error.headers, media_type=MEDIA_TYPE)
 
-    @app.exception_handler(DBAPIError)
-    async def _database(_: Request, error: DBAPIError) -> JSONResponse:
+    @app.exception_handler(SQLAlchemyError)
+    async def _database(_: Request, error: SQLAlchemyError) -> JSONResponse:
         return _unexpected(error)
 
     @app.exception_handler(Exception)

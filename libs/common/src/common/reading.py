@@ -10,7 +10,7 @@ from typing import Annotated, Any
 
 import asyncpg
 from fastapi import Depends, Request
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncEngine
 from sqlmodel import SQLModel
 
@@ -33,7 +33,7 @@ class Reads:
         self._engine = engine
 
     async def rows(self, sql: str, *parameters: Any) -> list[Row]:
-        """Every row. Raises `DatabaseUnavailable` when the database is away."""
+        """Every row. Raises `DatabaseUnavailable` when the database is away or too busy."""
         try:
             pooled = await self._engine.raw_connection()
             try:
@@ -49,7 +49,7 @@ class Reads:
             asyncpg.PostgresConnectionError,
             asyncpg.OperatorInterventionError,
             asyncpg.InterfaceError,
-            DBAPIError,
+            SQLAlchemyError,
             OSError,
         ) as error:
             raise DatabaseUnavailable(headers={"Retry-After": "1"}) from error
