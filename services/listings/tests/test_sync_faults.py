@@ -84,13 +84,17 @@ async def test_answers_that_are_lost_after_the_effect_are_resolved_by_reading(sh
 
 @pytest.mark.row("B15")
 @pytest.mark.fact("5.6.3")
-async def test_a_write_that_shows_late_is_closed_by_the_look_that_sees_it(shop: Shop) -> None:
+async def test_a_write_that_shows_late_is_closed_by_the_look_that_sees_it(open_shop: OpenShop) -> None:
+    shop = await open_shop(read_back_delays="0,60,60,60")
     await linked(shop, "A")
-    await shop.amazon.dial("PUT", "/sandbox/settings", {"listing_delay_s": 0.2})
+    await shop.amazon.dial("PUT", "/sandbox/settings", {"listing_delay_s": 300})
     await shop.change(shop.row("A", quantity=2, price="12.00"))
-    ended = await shop.sync()
-    assert ended["counts"]["not_visible_yet"] > 0
-    assert ended["counts"]["synced"] == 1
+    first = await shop.sync()
+    assert first["counts"] == {"pushed": 1, "not_visible_yet": 1}
+    await shop.amazon.dial("POST", "/sandbox/clock", {"advance_s": 301})
+    await shop.forward()
+    second = await shop.sync()
+    assert second["counts"] == {"synced": 1}
     assert await history(shop, "A") == [(2, 12)]
 
 
