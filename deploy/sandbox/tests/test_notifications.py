@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from amazon_sandbox.notifications.types import NOTIFICATION_TYPES, NotificationType
 from amazon_sandbox.testing import LocalAmazon, SellingPartner, app_of
 
 US = "ATVPDKIKX0DER"
@@ -15,6 +16,8 @@ NOTIFIER = "437568002678"
 EVENT_BRIDGE = {"region": "us-east-1", "accountId": "123456789012"}
 STATUS, ISSUES = "LISTINGS_ITEM_STATUS_CHANGE", "LISTINGS_ITEM_ISSUES_CHANGE"
 QUANTITY = "LISTINGS_ITEM_MFN_QUANTITY_CHANGE"
+FINISHED = ("FEED_PROCESSING_FINISHED", "REPORT_PROCESSING_FINISHED")
+TO_QUEUES = ("ORDER_CHANGE", "ANY_OFFER_CHANGED", "PRICING_HEALTH", *FINISHED)
 
 Schema = Callable[[str, Any], None]
 
@@ -193,12 +196,19 @@ def test_the_removed_version_of_issues_change_is_refused(desk: Desk, seller: Sel
     assert seller.call("POST", f"{SUBSCRIPTIONS}/{ISSUES}", body).status_code == 200
 
 
-def test_each_type_goes_to_its_own_kind_of_destination(desk: Desk, seller: SellingPartner) -> None:
-    """FACTS 9.4, which is from memory only."""
-    queue, bus = desk.destination()["destinationId"], desk.event_bridge()
-    for kind, wrong in (("ORDER_CHANGE", bus), (STATUS, queue)):
-        body = {"payloadVersion": "1.0", "destinationId": wrong}
-        assert seller.call("POST", f"{SUBSCRIPTIONS}/{kind}", body).status_code == 400
+@pytest.mark.fact("9.4")
+@pytest.mark.parametrize("kind", NOTIFICATION_TYPES.values(), ids=lambda kind: kind.name)
+def test_each_type_goes_to_its_own_kind_of_destination(
+    desk: Desk, seller: SellingPartner, kind: NotificationType
+) -> None:
+    """From memory only, says FACTS."""
+    by_channel = {"SQS": desk.destination()["destinationId"], "EVENT_BRIDGE": desk.event_bridge()}
+    answers = {}
+    for channel, destination_id in by_channel.items():
+        body = {"payloadVersion": kind.payload_versions[-1], "destinationId": destination_id}
+        answers[channel] = seller.call("POST", f"{SUBSCRIPTIONS}/{kind.name}", body).status_code
+    from_fact = "SQS" if kind.name in TO_QUEUES else "EVENT_BRIDGE"
+    assert answers == dict.fromkeys(by_channel, 400) | {from_fact: 200}
 
 
 @pytest.mark.fact("9.5")
