@@ -96,19 +96,26 @@ async def test_a_paused_run_resumes_from_its_cursor(database: Database) -> None:
 
 
 async def test_pauses_are_no_attempts(database: Database) -> None:
-    """A run that paused often meets a passing error: it is tried again, as it would have been at its beginning."""
+    """A run that paused often is tried again after an error; one that breaks again and again ends, pauses or not."""
 
     async def count(work: Work) -> None:
         page = work.cursor.get("page", 0)
         work.cursor = {"page": page + 1}
-        if page < 2 * jobs.MAX_ATTEMPTS:
+        if page < 2 * jobs.MAX_ATTEMPTS or page % 2:
             raise RunLater(0)
-        raise RuntimeError("once")
+        raise RuntimeError("at every other page from now on")
 
     run_id = await queue(database)
-    await Worker(database, {"count": count}).run_due()
-    run_now = await stored(database, run_id)
-    assert (run_now.status, run_now.attempts, run_now.cursor) == ("queued", 1, {"page": 2 * jobs.MAX_ATTEMPTS + 1})
+    worker = Worker(database, {"count": count})
+    await worker.run_due()
+    once_broken = await stored(database, run_id)
+    assert (once_broken.status, once_broken.attempts) == ("queued", 1)
+    while (await stored(database, run_id)).status == "queued":
+        async with database.transaction() as session:
+            await run(session, "update operation_run set due_at = created_at")
+        await worker.run_due()
+    ended = await stored(database, run_id)
+    assert (ended.status, ended.attempts) == ("failed", jobs.MAX_ATTEMPTS)
 
 
 @pytest.mark.fault("F16")

@@ -341,8 +341,8 @@ class Worker:
         except StaleWorker:
             log.warning("run_taken_over", run_id=str(work.id), operation=work.operation)
         except RunLater as pause:
-            # It got here by itself: attempts are counted from now on, else a long run would end at a late mishap.
-            await self._requeue(work, pause.seconds, "attempts = 0, ")
+            # Only what broke or died counts: else a run that pauses often would end at its first mishap.
+            await self._requeue(work, pause.seconds, "attempts = attempts - 1, ")
         except RunFailed as failure:
             work.errors.insert(0, failure.error)
             await self._end(work, "failed")
