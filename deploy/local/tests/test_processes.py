@@ -2,6 +2,7 @@
 
 import os
 import signal
+import socket
 import subprocess
 import sys
 from collections.abc import Callable
@@ -140,7 +141,14 @@ time.sleep(600)
     assert all(is_gone(pid) for pid in pids)
 
 
-def test_a_free_port_is_free_and_lies_below_the_ports_of_outgoing_connections() -> None:
-    port = free_port()
-    assert not accepts(port)
-    assert port < 32_768
+def test_a_free_port_is_given_once_and_is_kept_for_its_server_while_that_is_down(tmp_path: Path) -> None:
+    ports = [free_port() for _ in range(50)]
+    assert len(set(ports)) == len(ports)
+    server = web("kept", tmp_path)
+    port = int(server.health_url.rsplit(":", 1)[1].strip("/"))
+    for _ in range(2):
+        assert not accepts(port)
+        with socket.socket() as stranger, pytest.raises(OSError, match="in use"):
+            stranger.bind((LOOPBACK, port))
+        server.start()
+        server.kill()

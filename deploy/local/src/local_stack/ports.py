@@ -1,27 +1,25 @@
 """Loopback ports, and the ways to tell that the server behind one is ready."""
 
-import random
 import socket
 from urllib.error import URLError
 from urllib.request import urlopen
 
 LOOPBACK = "127.0.0.1"
-# Below Linux's ephemeral range: an outgoing connection can neither take such a port while its server restarts nor
-# connect to itself by retrying it.
-_PORTS = range(20_000, 32_000)
+_held: list[socket.socket] = []
 
 
 def free_port() -> int:
-    """A loopback port nobody listens on now."""
-    for port in random.sample(_PORTS, 200):
-        with socket.socket() as candidate:
-            candidate.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            try:
-                candidate.bind((LOOPBACK, port))
-            except OSError:
-                continue
-            return port
-    raise RuntimeError(f"no free port found on {LOOPBACK} between {_PORTS.start} and {_PORTS.stop}")
+    """A loopback port for one server to be, which nobody else gets while this process lives.
+
+    The port stays bound here by a socket that never listens. Whoever binds it with SO_REUSEADDR, as servers do, may
+    listen on it, die and listen again; between those times no other call, process or outgoing connection is given it.
+    """
+    holder = socket.socket()
+    holder.bind((LOOPBACK, 0))
+    # Only now: bound with it, the kernel might choose a port that another holder has.
+    holder.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    _held.append(holder)
+    return int(holder.getsockname()[1])
 
 
 def accepts(port: int) -> bool:
