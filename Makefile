@@ -43,7 +43,7 @@ kafka: .venv/.installed  ## Apache Kafka alone, in the foreground
 check: .venv/.installed  ## format, lint, types, walls, dependencies, compose, Dockerfile, SQL, docs freshness
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
-	$(BIN)/mypy $(addsuffix /src,$(MEMBERS)) tests bench conftest.py
+	$(BIN)/mypy $(addsuffix /src,$(MEMBERS)) $(addsuffix /tests,$(MEMBERS)) tests bench conftest.py
 	$(BIN)/lint-imports
 	$(foreach member,$(MEMBERS),$(BIN)/python -m deptry $(member)/src --config $(member)/pyproject.toml &&) true
 	$(BIN)/docker-compose -f docker-compose.yml config --quiet

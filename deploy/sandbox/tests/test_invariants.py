@@ -23,9 +23,10 @@ class Trade(RuleBasedStateMachine):
 
     orders = Bundle("orders")
 
-    def __init__(self, amazon: LocalAmazon) -> None:
+    amazon: LocalAmazon
+
+    def __init__(self) -> None:
         super().__init__()
-        self.amazon = amazon
         self.placed = 0
         self.confirmed = 0
 
@@ -189,8 +190,8 @@ def _schedule(price: int) -> list[dict[str, Any]]:
 @pytest.mark.row("E1")
 @pytest.mark.timeout(300)
 def test_the_invariants_hold_whatever_is_done_in_whatever_order(amazon: LocalAmazon) -> None:
-    run_state_machine_as_test(  # type: ignore[no-untyped-call]
-        lambda: Trade(amazon),
+    run_state_machine_as_test(
+        type("Trade", (Trade,), {"amazon": amazon}),
         settings=settings(
             max_examples=15,
             stateful_step_count=25,

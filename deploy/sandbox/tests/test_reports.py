@@ -336,7 +336,13 @@ def test_a_schedule_of_the_same_type_and_marketplaces_replaces_the_old(amazon: L
     assert [one["period"] for one in listed] == ["P7D", "P1D"]
     assert first not in {one["reportScheduleId"] for one in listed}
     assert second in {one["reportScheduleId"] for one in listed}
-    for change in ({"period": "PT1M"}, {"reportType": "X"}, {"marketplaceIds": []}, {"nextReportCreationTime": "soon"}):
+    changes: tuple[dict[str, Any], ...] = (
+        {"period": "PT1M"},
+        {"reportType": "X"},
+        {"marketplaceIds": []},
+        {"nextReportCreationTime": "soon"},
+    )
+    for change in changes:
         assert seller.reports("POST", "schedules", {**wish, **change}).status_code == 400
     assert seller.reports("GET", "schedules").status_code == 400
     assert seller.reports("DELETE", "schedules/1").status_code == 404

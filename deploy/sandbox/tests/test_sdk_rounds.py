@@ -12,7 +12,15 @@ from typing import Any
 
 import pytest
 
-from amazon_sandbox.testing import LocalAmazon, SellingPartner, app_of
+from amazon_sandbox.testing import (
+    LocalAmazon,
+    SellingPartner,
+    app_of,
+    listings_feed,
+    offer,
+    offer_attributes,
+    update_message,
+)
 
 US = "ATVPDKIKX0DER"
 LISTINGS_FEED = "JSON_LISTINGS_FEED"
@@ -20,36 +28,12 @@ LISTINGS_REPORT = "GET_MERCHANT_LISTINGS_ALL_DATA"
 JSON = "application/json; charset=UTF-8"
 
 
-def offer(price: float) -> dict[str, Any]:
-    return {"currency": "USD", "our_price": [{"schedule": [{"value_with_tax": price}]}]}
-
-
-def attributes(price: float, quantity: int) -> dict[str, Any]:
-    return {
-        "merchant_suggested_asin": [{"value": "B000000001"}],
-        "condition_type": [{"value": "new_new"}],
-        "purchasable_offer": [offer(price)],
-        "fulfillment_availability": [{"fulfillment_channel_code": "DEFAULT", "quantity": quantity}],
-    }
-
-
-PUT = {"productType": "PRODUCT", "requirements": "LISTING_OFFER_ONLY", "attributes": attributes(20, 5)}
+PUT = {"productType": "PRODUCT", "requirements": "LISTING_OFFER_ONLY", "attributes": offer_attributes(20, 5)}
 PATCH = {
     "productType": "PRODUCT",
     "patches": [{"op": "replace", "path": "/attributes/purchasable_offer", "value": [offer(21)]}],
 }
-FEED = {
-    "header": {"sellerId": "A1US", "version": "2.0"},
-    "messages": [
-        {
-            "messageId": 1,
-            "sku": "FED",
-            "operationType": "UPDATE",
-            "productType": "PRODUCT",
-            "attributes": attributes(9, 9),
-        }
-    ],
-}
+FEED = listings_feed(update_message(1, "FED", attributes=offer_attributes(9, 9)))
 
 
 def confirmation(order_item_id: str) -> dict[str, Any]:
@@ -112,7 +96,7 @@ def test_amazons_own_sdk_does_the_whole_round(
 
     feeds = FeedsApi(client)
     document = feeds.create_feed_document(CreateFeedDocumentSpecification(content_type=JSON))
-    uploaded = amazon.http.put(document.url, content=json.dumps(FEED), headers={"Content-Type": JSON})
+    uploaded = amazon.http.put(document.url, content=FEED, headers={"Content-Type": JSON})
     assert uploaded.status_code == 200
     wish = CreateFeedSpecification(
         feed_type=LISTINGS_FEED, marketplace_ids=[US], input_feed_document_id=document.feed_document_id
@@ -183,7 +167,7 @@ def test_python_amazon_sp_api_does_the_whole_round(
 
     feeds = pointed(FeedsV20210630)
     document, created = feeds.submit_feed(
-        LISTINGS_FEED, io.BytesIO(json.dumps(FEED).encode()), JSON, marketplaceIds=[US]
+        LISTINGS_FEED, io.BytesIO(FEED), JSON, marketplaceIds=[US]
     )
     assert document.payload["feedDocumentId"]
     feed = feeds.get_feed(created.payload["feedId"]).payload

@@ -5,7 +5,7 @@ import hashlib
 import hmac
 import json
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 from uuid import uuid4
 
@@ -85,8 +85,11 @@ async def test_an_external_issuer_never_speaks_for_the_platform() -> None:
         await VERIFIER.verify(_theirs(org="00000000-0000-0000-0000-000000000000"))
 
 
-_NOW = int(time.time())
-_REFUSED = {
+def _in(seconds: int) -> int:
+    return int(time.time()) + seconds
+
+
+_REFUSED: dict[str, Callable[[], str]] = {
     "alg none": lambda: jwt.encode(_claims(), "", algorithm="none", headers={"kid": "own"}),
     "alg none of the other issuer": lambda: _theirs("", algorithm="none"),
     "a shared secret": lambda: _ours("x" * 64, algorithm="HS256"),
@@ -99,10 +102,10 @@ _REFUSED = {
     "a stranger's key of the other kind": lambda: _theirs(STRANGER_RSA),
     "an unknown kid": lambda: _ours(kid="nobody"),
     "no kid": lambda: jwt.encode(_claims(), OWN, algorithm="EdDSA"),
-    "expired": lambda: _ours(exp=_NOW - 31),
-    "expired by the other": lambda: _theirs(exp=_NOW - 31),
-    "not yet valid": lambda: _ours(nbf=_NOW + 300),
-    "issued in the future": lambda: _ours(iat=_NOW + 300),
+    "expired": lambda: _ours(exp=_in(-31)),
+    "expired by the other": lambda: _theirs(exp=_in(-31)),
+    "not yet valid": lambda: _ours(nbf=_in(300)),
+    "issued in the future": lambda: _ours(iat=_in(300)),
     "without an end": lambda: _ours(exp=None),
     "another audience": lambda: _ours(aud="another"),
     "the other issuer's audience": lambda: _ours(aud="shop-api"),

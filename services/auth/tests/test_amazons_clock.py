@@ -49,7 +49,7 @@ async def test_access_tokens_and_our_own_expire_when_amazons_clock_moves(open_de
 
 
 def test_a_clock_to_follow_is_refused_in_production() -> None:
-    settings = {
+    settings: dict[str, Any] = {
         "environment": "production",
         "database_url": "postgresql://x:y@db/auth",
         "kafka_bootstrap_servers": "kafka:9092",

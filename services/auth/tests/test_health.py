@@ -101,7 +101,7 @@ async def test_a_worker_keeps_house_by_itself_and_outlasts_a_database_that_is_aw
     connection = await desk.connect(tenant)
     await desk.sql("update connection set authorized_at = now() - interval '340 days'")
     away = await open_desk(database_url="postgresql://nobody@127.0.0.1:1/none")
-    loops = [asyncio.create_task(background(one.runtime)["housekeeping"]()) for one in (desk, away)]
+    loops = [asyncio.ensure_future(background(one.runtime)["housekeeping"]()) for one in (desk, away)]
     while (await _status(desk, tenant, connection))["status"] != "reauthorization_due":
         await asyncio.sleep(0.05)
     assert not [loop for loop in loops if loop.done()]

@@ -13,13 +13,13 @@ from common.testing.plugin import Running, RunService
 from compliance_service import replaying
 from compliance_service.app import SERVICE
 from compliance_service.testing import Merchant
-from local_stack.postgres import POSTGRES_BIN_PATH
+from local_stack.postgres import PROGRAMS
 
 
 async def program(name: str, *arguments: str) -> None:
     """A program of PostgreSQL's own, from the wheel that the tests' server is from."""
     process = await asyncio.create_subprocess_exec(
-        str(Path(POSTGRES_BIN_PATH) / name),
+        str(PROGRAMS / name),
         *arguments,
         stderr=asyncio.subprocess.PIPE,
         stdout=asyncio.subprocess.DEVNULL,

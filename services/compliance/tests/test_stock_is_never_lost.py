@@ -284,7 +284,7 @@ def test_no_interleaving_loses_leaks_or_double_counts_a_unit(
     running: Running, issuer: Issuer, loop: asyncio.AbstractEventLoop
 ) -> None:
     machine = type("Day", (Books,), {"loop": loop, "running": running, "issuer": issuer})
-    run_state_machine_as_test(  # type: ignore[no-untyped-call]
+    run_state_machine_as_test(
         machine,
         # Unshrunk: at most sixteen steps are readable, and each costs a second of a real database.
         settings=settings(

