@@ -17,6 +17,7 @@ import pytest
 from jsonschema import Draft4Validator, Draft7Validator, FormatChecker  # type: ignore[import-untyped]
 
 from amazon_sandbox.testing import LocalAmazon, SellingPartner, local_amazon
+from amazon_sandbox.testing_notifications import Desk
 
 US = "ATVPDKIKX0DER"
 GB = "A1F83G8C2ARO7P"
@@ -160,6 +161,11 @@ def sqs(sandbox_urls: dict[str, str]) -> Any:
         aws_access_key_id="AKIALOCAL",
         aws_secret_access_key="local",
     )
+
+
+@pytest.fixture
+def desk(amazon: LocalAmazon, sqs: Any) -> Desk:
+    return Desk(amazon, sqs)
 
 
 @pytest.fixture(scope="session")

@@ -1,48 +1,25 @@
 """FEED_ and REPORT_PROCESSING_FINISHED tell what really came of a feed or report (FACTS 9.5, 9.6)."""
 
-import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import pytest
 
 from amazon_sandbox.testing import LocalAmazon, SellingPartner
+from amazon_sandbox.testing_notifications import Desk
 
 US = "ATVPDKIKX0DER"
-STATEMENT = {
-    "Effect": "Allow",
-    "Principal": {"AWS": "437568002678"},
-    "Action": ["SQS:SendMessage", "SQS:GetQueueAttributes"],
-    "Resource": "*",
-}
 
-Arrived = Callable[[], list[dict[str, Any]]]
+Arrived = Callable[[], list[Any]]
 
 
 @pytest.fixture
-def arrived(amazon: LocalAmazon, seller: SellingPartner, sqs: Any) -> Iterator[Arrived]:
+def arrived(desk: Desk, seller: SellingPartner) -> Arrived:
     """What has arrived since the last look, of the feeds, reports and orders of the seller."""
-    policy = json.dumps({"Version": "2012-10-17", "Statement": [STATEMENT]})
-    url = sqs.create_queue(QueueName="jobs", Attributes={"Policy": policy})["QueueUrl"]
-    arn = sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["QueueArn"])["Attributes"]["QueueArn"]
-    body = {"name": "jobs", "resourceSpecification": {"sqs": {"arn": arn}}}
-    destination = amazon.grantless().call("POST", "/notifications/v1/destinations", body).json()["payload"]
-    for kind, version in (
-        ("FEED_PROCESSING_FINISHED", "2020-09-04"),
-        ("REPORT_PROCESSING_FINISHED", "2020-09-04"),
-        ("ORDER_CHANGE", "1.0"),
-    ):
-        wish = {"payloadVersion": version, "destinationId": destination["destinationId"]}
-        assert seller.call("POST", f"/notifications/v1/subscriptions/{kind}", wish).status_code == 200
-
-    def receive() -> list[dict[str, Any]]:
-        messages = sqs.receive_message(QueueUrl=url, MaxNumberOfMessages=10).get("Messages", [])
-        for message in messages:
-            sqs.delete_message(QueueUrl=url, ReceiptHandle=message["ReceiptHandle"])
-        return [json.loads(message["Body"]) for message in messages]
-
-    yield receive
-    sqs.delete_queue(QueueUrl=url)
+    destination_id = desk.destination()["destinationId"]
+    for kind in ("FEED_PROCESSING_FINISHED", "REPORT_PROCESSING_FINISHED", "ORDER_CHANGE"):
+        desk.subscribe(seller, kind, destination_id)
+    return desk.arrived
 
 
 @pytest.mark.row("E1")

@@ -166,9 +166,7 @@ def test_python_amazon_sp_api_does_the_whole_round(
     assert [item["sku"] for item in searched.payload["items"]] == ["A/B"]
 
     feeds = pointed(FeedsV20210630)
-    document, created = feeds.submit_feed(
-        LISTINGS_FEED, io.BytesIO(FEED), JSON, marketplaceIds=[US]
-    )
+    document, created = feeds.submit_feed(LISTINGS_FEED, io.BytesIO(FEED), JSON, marketplaceIds=[US])
     assert document.payload["feedDocumentId"]
     feed = feeds.get_feed(created.payload["feedId"]).payload
     assert feed["processingStatus"] == "DONE"
