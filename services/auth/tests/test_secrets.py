@@ -6,12 +6,10 @@ from typing import Any
 from uuid import UUID
 
 import pytest
-from sqlalchemy import Connection as SqlConnection
 
 from auth_service import vault
 from auth_service.testing import served
 from common.crypto import KeyRing, Unreadable
-from common.migrations import drift
 from common.testing.plugin import KEY_RING
 from local_stack.ports import free_port
 
@@ -116,12 +114,3 @@ async def _whole_life(desk: Any) -> list[str]:
     await desk.http.post("/v1/internal/access-tokens", json=body | {"refused": token[-8:]}, headers=headers)
     jwts = [given["authorization"].removeprefix("Bearer ") for given in (tenant.headers, headers)]
     return [token, tenant.key, *jwts, query["state"], query["spapi_oauth_code"], "dev-only-secret"]
-
-
-async def test_the_migrations_make_the_tables_of_the_models(desk: Any) -> None:
-    async with desk.runtime.db.engine.connect() as connection:
-        assert await connection.run_sync(_difference) == []
-
-
-def _difference(connection: SqlConnection) -> list[Any]:
-    return drift.difference(connection, "auth_service")

@@ -1,40 +1,19 @@
-"""The service as a whole: migrations match models, every route declares a scope, all roles work over a real broker."""
+"""The service as a whole: all roles work over a real broker."""
 
 from collections.abc import AsyncGenerator
 from uuid import UUID, uuid4
 
 import pytest
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
-from fastapi.routing import APIRoute
-from sqlalchemy.ext.asyncio import create_async_engine
 
 from common import topics
 from common.contracts.catalogue import EVENTS, TOPICS
 from common.contracts.compliance import TOPIC, OrderHeld, OrderRouted, SourceComplianceChanged
 from common.contracts.event import Event, decode, encode
-from common.migrations import drift
-from common.testing.databases import Databases
 from common.testing.identity import Issuer
 from common.testing.plugin import RunService
 from compliance_service.app import SERVICE
 from compliance_service.testing import Merchant
-
-
-async def test_migrations_make_exactly_what_the_models_declare(databases: Databases) -> None:
-    url = await databases.new("compliance_service")
-    engine = create_async_engine(url.replace("postgresql://", "postgresql+asyncpg://"))
-    async with engine.connect() as connection:
-        assert await connection.run_sync(drift.difference, "compliance_service") == []
-    await engine.dispose()
-    await databases.drop(url)
-
-
-def test_every_route_declares_a_scope() -> None:
-    for router in SERVICE.routers:
-        for route in router.routes:
-            assert isinstance(route, APIRoute)
-            scopes = [getattr(d.call, "scope", None) for d in route.dependant.dependencies]
-            assert any(scopes), f"{route.methods} {route.path}"
 
 
 def test_the_topics_read_are_those_the_catalogue_names() -> None:

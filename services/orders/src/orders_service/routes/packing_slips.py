@@ -4,7 +4,7 @@ import re
 from typing import Annotated, Any
 from uuid import UUID
 
-from fastapi import APIRouter, Header, Response
+from fastapi import APIRouter, Depends, Header, Response
 
 from common.app import RuntimeDependency
 from common.callers import Caller, requires
@@ -40,57 +40,61 @@ def _options(*answers: dict[str, Any]) -> dict[str, Any]:
     return {"response_class": SlipResponse, "responses": {200: {"content": content, "description": "The packing slip"}}}
 
 
-@router.get("/orders/{order_id}/packing-slip", **_options(_PDF_ANSWER, _HTML_ANSWER))
-async def get_order_slip(
-    order_id: UUID, caller: RecipientReader, runtime: RuntimeDependency, accept: Accept = "*/*"
-) -> Response:
-    """The slip of the whole order in the marketplace's language. Who asks is recorded before the answer leaves."""
-    kind = preferred(accept)
-    return await _answer(kind, await _of_order(order_id, caller, runtime))
+async def _preferred(_: RecipientReader, accept: Accept = "*/*") -> str:
+    return preferred(accept)
 
 
-@router.get("/orders/{order_id}/packing-slip.pdf", **_options(_PDF_ANSWER))
-async def get_order_slip_pdf(order_id: UUID, caller: RecipientReader, runtime: RuntimeDependency) -> Response:
-    """The same as PDF, whatever is accepted."""
-    return await _answer(_PDF, await _of_order(order_id, caller, runtime))
-
-
-@router.get("/orders/{order_id}/packing-slip.html", **_options(_HTML_ANSWER))
-async def get_order_slip_html(order_id: UUID, caller: RecipientReader, runtime: RuntimeDependency) -> Response:
-    """The same as HTML, whatever is accepted."""
-    return await _answer(_HTML, await _of_order(order_id, caller, runtime))
-
-
-@router.get("/fulfillment-requests/{request_id}/packing-slip", **_options(_PDF_ANSWER, _HTML_ANSWER))
-async def get_request_slip(
-    request_id: UUID, caller: RecipientReader, runtime: RuntimeDependency, accept: Accept = "*/*"
-) -> Response:
-    """The slip of what this request's source ships, with its quantities. Who asks is recorded."""
-    kind = preferred(accept)
-    return await _answer(kind, await _of_request(request_id, caller, runtime))
-
-
-@router.get("/fulfillment-requests/{request_id}/packing-slip.pdf", **_options(_PDF_ANSWER))
-async def get_request_slip_pdf(request_id: UUID, caller: RecipientReader, runtime: RuntimeDependency) -> Response:
-    """The same as PDF, whatever is accepted."""
-    return await _answer(_PDF, await _of_request(request_id, caller, runtime))
-
-
-@router.get("/fulfillment-requests/{request_id}/packing-slip.html", **_options(_HTML_ANSWER))
-async def get_request_slip_html(request_id: UUID, caller: RecipientReader, runtime: RuntimeDependency) -> Response:
-    """The same as HTML, whatever is accepted."""
-    return await _answer(_HTML, await _of_request(request_id, caller, runtime))
-
-
-async def _of_order(order_id: UUID, caller: Caller, runtime: RuntimeDependency) -> Printable:
+async def _of_order(order_id: UUID, caller: RecipientReader, runtime: RuntimeDependency) -> Printable:
     # The transaction ends before anything is laid out: the reading is recorded, and no connection waits for a page.
     async with runtime.db.transaction() as session:
         return await slip_of_order(session, runtime.key_ring, caller, order_id)
 
 
-async def _of_request(request_id: UUID, caller: Caller, runtime: RuntimeDependency) -> Printable:
+async def _of_request(request_id: UUID, caller: RecipientReader, runtime: RuntimeDependency) -> Printable:
     async with runtime.db.transaction() as session:
         return await slip_of_request(session, runtime.key_ring, caller, request_id)
+
+
+# Resolved in the order of a route's parameters: what cannot be accepted is refused before a reading is recorded.
+Preferred = Annotated[str, Depends(_preferred)]
+OrderSlip = Annotated[Printable, Depends(_of_order)]
+RequestSlip = Annotated[Printable, Depends(_of_request)]
+
+
+@router.get("/orders/{order_id}/packing-slip", **_options(_PDF_ANSWER, _HTML_ANSWER))
+async def get_order_slip(kind: Preferred, slip: OrderSlip) -> Response:
+    """The slip of the whole order in the marketplace's language. Who asks is recorded before the answer leaves."""
+    return await _answer(kind, slip)
+
+
+@router.get("/orders/{order_id}/packing-slip.pdf", **_options(_PDF_ANSWER))
+async def get_order_slip_pdf(slip: OrderSlip) -> Response:
+    """The same as PDF, whatever is accepted."""
+    return await _answer(_PDF, slip)
+
+
+@router.get("/orders/{order_id}/packing-slip.html", **_options(_HTML_ANSWER))
+async def get_order_slip_html(slip: OrderSlip) -> Response:
+    """The same as HTML, whatever is accepted."""
+    return await _answer(_HTML, slip)
+
+
+@router.get("/fulfillment-requests/{request_id}/packing-slip", **_options(_PDF_ANSWER, _HTML_ANSWER))
+async def get_request_slip(kind: Preferred, slip: RequestSlip) -> Response:
+    """The slip of what this request's source ships, with its quantities. Who asks is recorded."""
+    return await _answer(kind, slip)
+
+
+@router.get("/fulfillment-requests/{request_id}/packing-slip.pdf", **_options(_PDF_ANSWER))
+async def get_request_slip_pdf(slip: RequestSlip) -> Response:
+    """The same as PDF, whatever is accepted."""
+    return await _answer(_PDF, slip)
+
+
+@router.get("/fulfillment-requests/{request_id}/packing-slip.html", **_options(_HTML_ANSWER))
+async def get_request_slip_html(slip: RequestSlip) -> Response:
+    """The same as HTML, whatever is accepted."""
+    return await _answer(_HTML, slip)
 
 
 async def _answer(kind: str, printable: Printable) -> Response:
