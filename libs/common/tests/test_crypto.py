@@ -70,7 +70,10 @@ def test_without_its_data_key_a_record_is_gone() -> None:
         decrypt(os.urandom(32), body, CONTEXT)
 
 
-@pytest.mark.parametrize("text", ["", "a", "a:xx", f":{base64.b64encode(b'k' * 32).decode()}", "a:" + "A" * 20])
+_TWICE = ",".join(f"a:{base64.b64encode(key * 32).decode()}" for key in (b"k", b"l"))
+
+
+@pytest.mark.parametrize("text", ["", "a", "a:xx", f":{base64.b64encode(b'k' * 32).decode()}", "a:" + "A" * 20, _TWICE])
 def test_a_wrong_ring_is_refused_without_showing_it(text: str) -> None:
     with pytest.raises(ValueError, match="KEY_RING") as refusal:
         KeyRing.parse(text)

@@ -49,7 +49,9 @@ async def test_a_state_works_once(desk: Any) -> None:
     assert (await desk.callback(query)).status_code == 200
     again = await desk.callback(query)
     assert (again.status_code, again.json()["type"]) == (409, "/problems/consent-used")
-    assert again.headers["referrer-policy"] == "no-referrer"
+    assert again.headers.get_list("referrer-policy") == ["no-referrer"]
+    malformed = await desk.http.get("/v1/oauth/callback", params={"state": "secret"})
+    assert (malformed.status_code, malformed.headers["referrer-policy"]) == (400, "no-referrer")
     assert len(await desk.announced()) == 1
 
 

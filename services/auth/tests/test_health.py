@@ -119,6 +119,9 @@ async def test_the_operator_is_warned_once_before_an_app_secret_ends(open_desk: 
         await Housekeeping(desk.runtime).once()
     operator = await desk.operator_headers()
     found = (await desk.http.get("/v1/platform/notifications", headers=operator)).json()["items"]
+    undated = sorted(item["fix"].split()[1] for item in found if item["code"] == "app-secret-undated")
+    assert undated == ["AMAZON_CLIENT_SECRET_ISSUED_EU", "AMAZON_CLIENT_SECRET_ISSUED_FE"]
+    found = [item for item in found if item["code"] != "app-secret-undated"]
     assert [item["code"] for item in found] == ["app-secret-expires"] * warnings
     assert all("AMAZON_CLIENT_SECRET_NA" in item["fix"] and "dev-only" not in item["fix"] for item in found)
     # It is nobody's business but the operator's.

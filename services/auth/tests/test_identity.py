@@ -5,19 +5,21 @@ import json
 import os
 import sys
 from asyncio.subprocess import PIPE
+from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
-from uuid import UUID
+from uuid import UUID, uuid4
 
 import jwt
 import pytest
 from cryptography.hazmat.primitives.asymmetric import rsa
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from fastapi import FastAPI
-from jwt.algorithms import RSAAlgorithm
+from jwt.algorithms import OKPAlgorithm, RSAAlgorithm
 
 from auth_service import identity, signing
 from auth_service.scopes import ACCOUNT_SCOPES
-from common import clock
+from common import clock, http
 from common.callers import Caller, Issuer, Verifier
 from common.errors import InvalidRequest, Unauthenticated
 from common.service_tokens import LOOK_AGAIN_SECONDS, RemoteKeys, ServiceToken
@@ -201,6 +203,32 @@ async def test_the_next_signing_key_is_published_before_it_signs_and_no_token_fa
     await verifier.verify(tenant.headers["authorization"].removeprefix("Bearer "))
 
 
+async def test_nobody_waits_while_an_unknown_key_is_looked_for_at_an_issuer_that_hangs() -> None:
+    published = OKPAlgorithm.to_jwk(Ed25519PrivateKey.generate().public_key(), as_dict=True) | {"kid": "k1"}
+    provider, asked_again, may_answer = FastAPI(), asyncio.Event(), asyncio.Event()
+    may_answer.set()
+
+    @provider.get("/jwks.json")
+    async def keys() -> dict[str, Any]:
+        if not may_answer.is_set():
+            asked_again.set()
+        await may_answer.wait()
+        return {"keys": [published]}
+
+    async with serve(provider) as url, http.client() as client:
+        remote = RemoteKeys(client, f"{url}/jwks.json")
+        await remote(False)
+        may_answer.clear()
+        clock.set_ahead(timedelta(seconds=LOOK_AGAIN_SECONDS + 1))
+        looking = asyncio.create_task(remote(True))
+        await asked_again.wait()
+        assert set(await remote(False)) == {"k1"}
+        assert not looking.done()
+        may_answer.set()
+        assert set(await looking) == {"k1"}
+    clock.set_ahead(timedelta(0))
+
+
 async def test_a_signing_key_is_replaced_when_old_and_removed_when_nothing_valid_is_signed_by_it(desk: Any) -> None:
     await desk.tenant()
 
@@ -295,7 +323,7 @@ async def test_an_external_issuers_tokens_are_accepted_beside_our_own_by_its_pub
         mine = await desk.create(tenant)
         now = int(clock.now().timestamp())
         claims = {"iss": url, "aud": "entrepot-api", "sub": "jane", "account": str(tenant.account_id), "iat": now}
-        claims |= {"exp": now + 600, "scope": "connections:read connections:write amazon:access-token"}
+        claims |= {"exp": now + 600, "scope": "connections:read connections:write account:admin amazon:access-token"}
         jane = {"authorization": f"Bearer {jwt.encode(claims, private, 'RS256', {'kid': 'k1'})}"}
         for headers in (jane, tenant.headers) * 3:
             (shown,) = (await desk.http.get("/v1/connections", headers=headers)).json()["items"]
@@ -306,3 +334,20 @@ async def test_an_external_issuers_tokens_are_accepted_beside_our_own_by_its_pub
         body = {"account_id": str(tenant.account_id), "connection_id": mine["id"]}
         asked = await desk.http.post("/v1/internal/access-tokens", json=body, headers=jane)
         assert (asked.status_code, asked.json()["type"]) == (403, "/problems/missing-scope")
+        await _meets_unknown_accounts(desk, lambda account: claims | {"account": account}, private)
+
+
+async def _meets_unknown_accounts(desk: Any, claims: Callable[[str], dict[str, Any]], private: Any) -> None:
+    """An account that the issuer knows and auth does not: refused until the operator has made it, then at work."""
+    account_id = uuid4()
+    headers = {"authorization": f"Bearer {jwt.encode(claims(str(account_id)), private, 'RS256', {'kid': 'k1'})}"}
+    connection = {"name": "Shop", "selling_partner_id": "A1SELLER", "marketplace_id": "ATVPDKIKX0DER"}
+    key = {"name": "k", "scopes": ["connections:read"]}
+    for path, body in (("/v1/connections", connection), ("/v1/api-keys", key)):
+        refused = await desk.http.post(path, json=body, headers=headers)
+        assert (refused.status_code, refused.json()["type"]) == (403, "/problems/unknown-account"), path
+    async with desk.runtime.db.transaction() as session:
+        await identity.create_account(session, "Jane's firm", account_id)
+        with pytest.raises(InvalidRequest, match="already"):
+            await identity.create_account(session, "Again", account_id)
+    assert (await desk.http.post("/v1/connections", json=connection, headers=headers)).status_code == 201

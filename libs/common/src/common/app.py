@@ -189,6 +189,10 @@ async def _keep(runtime: Runtime[Any], name: str, loop: Callable[[], Awaitable[N
             await asyncio.sleep(1)
 
 
+# Of every answer: a query string may hold an OAuth state and code (FACTS 2.1 step 5), and no page needs to know ours.
+_NO_REFERRER = (b"referrer-policy", b"no-referrer")
+
+
 class RequestLog:
     """Continues the caller's correlation id, answers it, and times the request by its route template."""
 
@@ -208,7 +212,7 @@ class RequestLog:
             nonlocal status
             if message["type"] == "http.response.start":
                 status = message["status"]
-                message.setdefault("headers", []).append((b"x-correlation-id", correlation))
+                message.setdefault("headers", []).extend(((b"x-correlation-id", correlation), _NO_REFERRER))
             await send(message)
 
         try:

@@ -57,6 +57,8 @@ class KeyRing:
                 key = b""
             if not key_id or len(key) != 32 or len(key_id) > 64:
                 raise ValueError(f"KEY_RING entry {position} is not `id:base64 of 32 bytes`")
+            if key_id in keys:
+                raise ValueError(f"KEY_RING entry {position} has the id of another entry")
             keys[key_id] = key
         return cls(keys)
 

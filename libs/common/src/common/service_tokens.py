@@ -15,6 +15,7 @@ log = structlog.get_logger()
 
 # A forged `kid` must not make us ask for the keys on every request.
 LOOK_AGAIN_SECONDS = 5.0
+_PATIENCE = {"timeout": {"connect": 2.0, "read": 2.0, "total": 2.0}}
 
 
 class AuthUnavailable(Unavailable):
@@ -70,15 +71,17 @@ class RemoteKeys:
 
     async def __call__(self, again: bool) -> Mapping[str, jwt.PyJWK]:
         """The keys by `kid`. Raises `AuthUnavailable` when none were ever fetched."""
+        if self._keys and not again:
+            return self._keys  # without the lock: nobody waits while another's unknown key is looked for
         async with self._lock:
-            if not self._keys or (again and clock.monotonic() - self._fetched_at > LOOK_AGAIN_SECONDS):
+            if not self._keys or clock.monotonic() - self._fetched_at > LOOK_AGAIN_SECONDS:
                 await self._fetch()
         return self._keys
 
     async def _fetch(self) -> None:
         self._fetched_at = clock.monotonic()
         try:
-            response = await self._http.get(self._url)
+            response = await self._http.get(self._url, extensions=_PATIENCE)
             found = jwt.PyJWKSet.from_dict(response.json())
         except (NotSent, OutcomeUnknown, ValueError, AttributeError, jwt.PyJWTError) as error:
             log.warning("signing_keys_unavailable", reason=type(error).__name__)

@@ -5,6 +5,7 @@ import json
 import os
 from collections.abc import Awaitable, Callable
 from typing import Annotated
+from uuid import UUID
 
 import typer
 from sqlmodel.ext.asyncio.session import AsyncSession
@@ -24,11 +25,15 @@ AsJson = Annotated[bool, typer.Option("--json", help="print one JSON object")]
 
 
 @cli.command()
-def create_account(name: Name, as_json: AsJson = False) -> None:
+def create_account(
+    name: Name,
+    account_id: Annotated[UUID | None, typer.Option(help="what an external OIDC issuer calls the account")] = None,
+    as_json: AsJson = False,
+) -> None:
     """Makes an account and its first API key, which holds every scope of an account. The key is shown this once."""
 
     async def make(session: AsyncSession) -> dict[str, object]:
-        account, key, text = await identity.create_account(session, name)
+        account, key, text = await identity.create_account(session, name, account_id)
         return {"account_id": str(account.id), "key_id": str(key.id), "key": text, "scopes": key.scopes}
 
     _print(asyncio.run(_in_transaction(make)), as_json)

@@ -17,6 +17,8 @@ _SHAPE = re.compile(
     r"/apps/authorize/confirm/(?P<app>[A-Za-z0-9.-]{1,200})"
     r"(?:\?[A-Za-z0-9._~=&+-]{0,1000})?"
 )
+# What we add to the query ourselves: given twice, the first might count.
+_OURS = re.compile(r"[?&](?:amazon_state|state|redirect_uri)=")
 # Whose authorisations begin on a host that serves more than one marketplace; the user may choose another afterwards.
 _FIRST_HOME: Mapping[Region, str] = {"NA": "ATVPDKIKX0DER", "EU": "A1F83G8C2ARO7P", "FE": "A1VC38T7YXB528"}
 # The documentation's own example is amazon.com; the countries' own hosts stand beside sellercentral-europe.
@@ -44,7 +46,7 @@ def accepted(uri: str, app_ids: Mapping[Region, str], local_origin: str = "") ->
     `app_ids`: our application id by region. `local_origin`: the local Amazon's, where that stands in for Amazon.
     """
     found = _SHAPE.fullmatch(uri)
-    if found is None:
+    if found is None or _OURS.search(uri):
         return None
     regions = [region for region, app_id in app_ids.items() if app_id and app_id == found["app"]]
     if local_origin and found["origin"] == local_origin:

@@ -7,6 +7,7 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 
 from auth_service import auditing
 from auth_service.announcing import announce, move
+from auth_service.identity import refuse_unknown
 from auth_service.lifecycle import enabling
 from auth_service.models import Channel, Connection
 from auth_service.schemas import ConnectionChanges, NewConnection
@@ -72,8 +73,9 @@ async def find_or_create_connection(
 async def _insert(
     session: AsyncSession, caller: Caller, selling_partner_id: str, marketplace_id: str, name: str
 ) -> tuple[Connection, bool]:
-    """The account's connection of that seller and region, and whether it was made here."""
+    """The account's connection of that seller and region, and whether it was made here. Raises `UnknownAccount`."""
     home = known_marketplace(marketplace_id)
+    await refuse_unknown(session, caller.account_id)
     now = clock.now()
     connection = Connection(
         account_id=caller.account_id,

@@ -82,7 +82,7 @@ async def begin_consent(
     query = {"application_id": app.application_id, "state": state}
     if settings.amazon_redirect_uri:
         query["redirect_uri"] = settings.amazon_redirect_uri
-    if settings.amazon_app_draft:
+    if app.is_draft:
         query["version"] = "beta"  # MD1000 without it while the app is a draft, and with it afterwards
     return f"{origin}/apps/authorize/consent?{urlencode(query)}"
 

@@ -91,8 +91,18 @@ async def warn_of_app_secrets(session: AsyncSession, settings: AuthSettings) -> 
     """Warns the platform's operator, once per secret, thirty days before Amazon ends it (FACTS 2.5)."""
     now = clock.now()
     for region in REGIONS:
-        issued = settings.app(region).secret_issued
+        app = settings.app(region)
+        issued = app.secret_issued
         if issued is None:
+            if app.client_secrets:
+                await notify(
+                    session,
+                    NOBODY,
+                    "app-secret-undated",
+                    f"Nobody can warn before Amazon ends the client secret of our app of region {region}",
+                    fix=f"Set AMAZON_CLIENT_SECRET_ISSUED_{region} to the day on which it was made",
+                    occasion=f"app-secret-undated:{region}",
+                )
             continue
         ends = datetime(issued.year, issued.month, issued.day, tzinfo=UTC) + SECRET_LIFE
         secret_days_left.labels(region).set((ends - now) / timedelta(days=1))

@@ -6,7 +6,7 @@ import secrets
 from collections.abc import Collection, Sequence
 from datetime import datetime, timedelta
 from typing import Any
-from uuid import UUID
+from uuid import UUID, uuid4
 
 from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
@@ -41,17 +41,35 @@ class ScopeNotHeld(Forbidden):
     slug, title = "scope-not-held", "A key cannot grant what it does not hold itself"
 
 
+class UnknownAccount(Forbidden):
+    slug, title = "unknown-account", "The token names an account that does not exist here"
+    fix = "The operator makes it with the issuer's id: python -m auth_service create-account NAME --account-id ID"
+
+
 class ExpiryInThePast(InvalidRequest):
     slug, title = "expiry-in-the-past", "expires_at must be in the future"
 
 
-async def create_account(session: AsyncSession, name: str) -> tuple[Account, ApiKey, str]:
-    """A new account with a first key that holds every scope of an account. The key's text is answered only here."""
-    account = Account(name=name, created_at=clock.now())
+async def create_account(
+    session: AsyncSession, name: str, account_id: UUID | None = None
+) -> tuple[Account, ApiKey, str]:
+    """A new account with a first key that holds every scope of an account. The key's text is answered only here.
+
+    `account_id`: what an external issuer calls it. Raises `InvalidRequest` when there is one of that id.
+    """
+    account = Account(id=account_id or uuid4(), name=name, created_at=clock.now())
+    if await session.get(Account, account.id) is not None:
+        raise InvalidRequest(f"there is an account {account.id} already")
     session.add(account)
     await session.flush()
     key, text = await _add_key(session, account.id, "first key", ACCOUNT_SCOPES, created_by=auditing.COMMAND_LINE)
     return account, key, text
+
+
+async def refuse_unknown(session: AsyncSession, account_id: UUID) -> None:
+    """Raises `UnknownAccount`: an external issuer may name any."""
+    if await session.get(Account, account_id) is None:
+        raise UnknownAccount
 
 
 async def create_service_key(session: AsyncSession, name: str) -> tuple[ApiKey, str]:
@@ -82,13 +100,17 @@ async def register_service_key(session: AsyncSession, name: str, text: str) -> b
 async def create_api_key(
     session: AsyncSession, caller: Caller, name: str, scopes: Collection[str], expires_at: datetime | None
 ) -> tuple[ApiKey, str]:
-    """A further key of the caller's account. Raises `UnknownScope`, `ScopeNotHeld` or `ExpiryInThePast`."""
+    """A further key of the caller's account.
+
+    Raises `UnknownScope`, `ScopeNotHeld`, `ExpiryInThePast` or `UnknownAccount`.
+    """
     if unknown := sorted(set(scopes) - set(ACCOUNT_SCOPES)):
         raise UnknownScope(f"no such scope: {', '.join(unknown)}", fix=f"Choose of {', '.join(ACCOUNT_SCOPES)}")
     if lacking := sorted(set(scopes) - caller.scopes):
         raise ScopeNotHeld(f"you do not hold {', '.join(lacking)}")
     if expires_at is not None and expires_at <= clock.now():
         raise ExpiryInThePast
+    await refuse_unknown(session, caller.account_id)
     return await _add_key(session, caller.account_id, name, sorted(set(scopes)), caller.subject, expires_at)
 
 

@@ -164,6 +164,18 @@ class ConnectionCheck(BaseModel):
     marketplaces: list[ParticipationView]
 
 
+class ReturnAddress(Body):
+    """Of the seller's own business. Its lines fit a packing slip."""
+
+    name: Text
+    line_1: Text
+    line_2: Text | None = None
+    city: Text
+    state_or_region: Text | None = None
+    postal_code: Annotated[str, StringConstraints(strip_whitespace=True, pattern=r"^[A-Za-z0-9 -]{1,20}$")]
+    country_code: Annotated[str, StringConstraints(strip_whitespace=True, pattern=r"^[A-Z]{2}$")]
+
+
 class NewChannel(Body):
     """`seller_of_record` and `return_address` are what packing slips name."""
 
@@ -171,7 +183,7 @@ class NewChannel(Body):
     connection_id: UUID
     marketplace_id: MarketplaceId
     seller_of_record: Text
-    return_address: Address | None = None
+    return_address: ReturnAddress | None = None
 
 
 class ChannelChanges(Body):
@@ -180,7 +192,7 @@ class ChannelChanges(Body):
     name: Text | None = None
     marketplace_id: MarketplaceId | None = None
     seller_of_record: Text | None = None
-    return_address: Address | None = None
+    return_address: ReturnAddress | None = None
 
 
 class ChannelView(View):

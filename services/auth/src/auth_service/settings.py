@@ -22,6 +22,7 @@ class AppIdentity:
 
     region: Region
     application_id: str
+    is_draft: bool
     client_id: str
     client_secrets: tuple[str, ...] = field(repr=False)
     secret_issued: date | None
@@ -35,7 +36,6 @@ class AuthSettings(ServiceSettings):
     amazon_lwa_url: AnyHttpUrl = AnyHttpUrl("https://api.amazon.com")
     amazon_consent_url: _Url = ""
     amazon_redirect_uri: _Url = ""
-    amazon_app_draft: bool = False
     frontend_url: _Url = ""
     consent_browser_bound: bool = Field(
         default=True, description="a consent ends in the browser that began it; false where a backend begins it"
@@ -47,6 +47,9 @@ class AuthSettings(ServiceSettings):
     amazon_app_id_na: str = ""
     amazon_app_id_eu: str = ""
     amazon_app_id_fe: str = ""
+    amazon_app_draft_na: bool = False
+    amazon_app_draft_eu: bool = False
+    amazon_app_draft_fe: bool = False
     amazon_client_secret_na: SecretStr = SecretStr("")
     amazon_client_secret_eu: SecretStr = SecretStr("")
     amazon_client_secret_fe: SecretStr = SecretStr("")
@@ -83,6 +86,7 @@ class AuthSettings(ServiceSettings):
         return AppIdentity(
             region=region,
             application_id=getattr(self, f"amazon_app_id_{suffix}"),
+            is_draft=getattr(self, f"amazon_app_draft_{suffix}"),
             client_id=self.amazon_client_ids[region],
             client_secrets=tuple(filter(None, (one.strip() for one in secret.get_secret_value().split(",")))),
             secret_issued=getattr(self, f"amazon_client_secret_issued_{suffix}"),

@@ -50,14 +50,18 @@ def is_form(request: Request) -> bool:
 
 async def read(request: Request) -> ClientCredentials:
     """The request's credentials. Raises `OAuthRefusal`."""
-    body = await request.body()
+    body = b""
+    async for piece in request.stream():
+        body += piece
+        if len(body) > _LARGEST:
+            raise OAuthRefusal("invalid_request", "the body is too large")
     try:
         pairs = parse_qsl(body.decode("ascii"), keep_blank_values=True, errors="strict", max_num_fields=20)
         form = dict(pairs)
     except ValueError:
         raise OAuthRefusal("invalid_request", "the body is not a form") from None
-    if len(form) < len(pairs) or len(body) > _LARGEST:
-        raise OAuthRefusal("invalid_request", "a parameter is given twice, or the body is too large")
+    if len(form) < len(pairs):
+        raise OAuthRefusal("invalid_request", "a parameter is given twice")
     grant_type = form.get("grant_type")
     if grant_type is None:
         raise OAuthRefusal("invalid_request", "grant_type is missing")

@@ -22,8 +22,7 @@ router = APIRouter(tags=["connections"])
 
 CALLBACK_PATH = "/v1/oauth/callback"
 LOGIN_PATH = "/v1/oauth/login"
-# The query string holds the state and the code: no page reached from here may learn it (FACTS 2.1 step 5).
-_HEADERS = {"Referrer-Policy": "no-referrer", "Cache-Control": "no-store"}
+_HEADERS = {"Cache-Control": "no-store"}
 
 _Parameter = Annotated[str, Query(min_length=1, max_length=2048)]
 _SellingPartnerId = Annotated[str, Query(pattern=r"^[A-Z0-9]{4,64}$")]
