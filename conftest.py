@@ -4,6 +4,13 @@ import os
 from typing import Any
 
 import pytest
+from hypothesis import HealthCheck, settings
+
+# No time limits: a busy machine is no fault of the code. The same examples each time: a red run can be repeated.
+settings.register_profile(
+    "suite", deadline=None, derandomize=True, database=None, suppress_health_check=[HealthCheck.too_slow]
+)
+settings.load_profile("suite")
 
 pytest_plugins = ["common.testing.plugin"]
 

@@ -35,7 +35,7 @@ class UnderFire(Story):
 
     async def import_orders(self) -> str:
         # the answer of the first page takes long enough to die in; compliance dies when the first events arrive
-        slow = {"operation": "searchOrders", "kind": "slow", "seconds": 1.5, "count": 2}
+        slow = {"operation": "searchOrders", "kind": "slow", "seconds": 5, "count": 2}
         await self.amazon.dial("POST", "/faults", slow)
         return await self._while_killing(
             super().import_orders, ("orders", "compliance", "auth", "listings"), self._importing
@@ -45,7 +45,7 @@ class UnderFire(Story):
         self, step: Callable[[], Awaitable[str]], names: tuple[str, ...], begun: Callable[[], Awaitable[bool]]
     ) -> str:
         running = asyncio.ensure_future(step())
-        await until("the work to begin", begun, within=60)
+        await until("the work to begin", begun, within=self.patience)
         servers = [self._kill(name) for name in names]
         for server in servers:
 
@@ -53,7 +53,7 @@ class UnderFire(Story):
                 server.child.check()
                 return await asyncio.to_thread(answers, server.health_url)
 
-            await until(f"{server.name} to serve again", serves, within=60)
+            await until(f"{server.name} to serve again", serves, within=self.patience)
         return await running
 
     def _kill(self, name: str) -> Service:

@@ -59,9 +59,9 @@ def test_an_upload_needs_the_content_type_the_document_was_created_with(seller: 
 
 def test_an_upload_url_lives_five_minutes(amazon: LocalAmazon, seller: SellingPartner) -> None:
     url = created(seller)["url"]
-    amazon.advance(298)
+    amazon.advance(240)
     assert put(seller, url).status_code == 200
-    amazon.advance(3)
+    amazon.advance(61)
     late = put(seller, url)
     assert late.status_code == 403
     assert "<Code>AccessDenied</Code><Message>Request has expired" in late.text

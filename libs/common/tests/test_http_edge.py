@@ -1,5 +1,6 @@
 """The HTTP edge over a real socket: commits before answers, problems, callers, idempotency, readiness."""
 
+import asyncio
 import time
 from collections.abc import AsyncIterator
 from typing import Annotated, Any
@@ -162,7 +163,9 @@ async def test_a_correlation_id_is_answered(edge: Running) -> None:
 async def test_ready_says_what_is_missing_and_how_to_fix_it(run_service: RunService) -> None:
     service = Service(name="auth", package="common", settings=ServiceSettings, routers=[])
     ready = await run_service(service)
-    assert (await ready.http.get("/readyz")).json() == {"status": "ready", "checks": {"database": "ok", "kafka": "ok"}}
+    whole = {"status": "ready", "checks": {"database": "ok", "kafka": "ok"}}
+    while (await ready.http.get("/readyz")).json() != whole:  # a busy machine's broker may answer late
+        await asyncio.sleep(0.1)
     lost = await run_service(service, kafka_bootstrap_servers="127.0.0.1:1")
     answer = await lost.http.get("/readyz")
     assert answer.status_code == 200  # an API without the broker still accepts

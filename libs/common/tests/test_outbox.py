@@ -123,15 +123,14 @@ async def test_what_the_broker_did_not_acknowledge_stays_in_the_outbox(database:
     connection = await asyncpg.connect(database.url)
     try:
         await producer.start()
-        relay = Relay(database, broker.bootstrap_servers, patience=1.0)
         async with database.transaction() as session:
             await publish(session, change("A", 1))
-        assert await relay.drain(connection, producer) == 1
+        assert await Relay(database, broker.bootstrap_servers).drain(connection, producer) == 1
         broker.child.kill()
         async with database.transaction() as session:
             await publish(session, change("B", 2), change("C", 3))
         with pytest.raises(TimeoutError):
-            await relay.drain(connection, producer)
+            await Relay(database, broker.bootstrap_servers, patience=1.0).drain(connection, producer)
     finally:
         await connection.close()
         await give_up(producer)

@@ -21,7 +21,7 @@ from common.testing.databases import Databases
 @pytest_asyncio.fixture
 async def db(databases: Databases) -> AsyncIterator[Database]:
     url = await databases.new("common")
-    database = Database(url, service="reading", pool_size=2, pool_timeout=1)
+    database = Database(url, service="reading", pool_size=2)
     yield database
     await database.close()
     await databases.drop(url)
@@ -75,15 +75,16 @@ async def test_more_readers_than_the_pool_has_wait_for_what_is_open(db: Database
 
 
 async def test_who_waits_too_long_for_a_connection_is_told_to_come_again(db: Database) -> None:
-    reads = Reads(db.engine)
-    async with db.transaction() as one, db.transaction() as other:
+    small = Database(db.url, service="reading", pool_size=1, pool_timeout=1)
+    reads = Reads(small.engine)
+    async with small.transaction() as one:
         await one.connection()
-        await other.connection()
         with pytest.raises(DatabaseUnavailable) as told:
             await reads.row("select 1")
         with pytest.raises(SQLAlchemyError) as error:
-            async with db.transaction() as third:
-                await third.connection()
+            async with small.transaction() as second:
+                await second.connection()
+    await small.close()
     assert told.value.headers == {"Retry-After": "1"}
     assert is_transient(error.value)
 

@@ -183,9 +183,7 @@ async def test_a_sale_while_a_write_is_open_ends_with_zero_at_amazon(
 @pytest.mark.edge(15)
 async def test_the_answer_to_an_older_write_never_clears_a_newer_change(shop: Shop) -> None:
     await settled(shop)
-    await shop.amazon.dial(
-        "POST", "/sandbox/faults", {"operation": "patchListingsItem", "kind": "slow", "seconds": 0.5}
-    )
+    await shop.amazon.dial("POST", "/sandbox/faults", {"operation": "patchListingsItem", "kind": "slow", "seconds": 3})
     await shop.change(shop.row("A", quantity=1))
     syncing = asyncio.create_task(shop.sync())
     await shop.until_at_amazon("A", quantity=1)

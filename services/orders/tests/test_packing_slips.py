@@ -5,6 +5,7 @@ import re
 from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID, uuid4
+from zoneinfo import ZoneInfo
 
 import pypdf
 import pytest
@@ -82,7 +83,7 @@ async def test_a_requests_slip_names_the_seller_and_what_its_source_ships_and_ne
             "1 Warehouse Road",
             "Springfield, IL 62701",
         ),
-        *(order["amazon_order_id"], str(bought.year), "MUG-1", "Enjoy it"),
+        *(order["amazon_order_id"], str(bought.astimezone(ZoneInfo("America/Los_Angeles")).year), "MUG-1", "Enjoy it"),
         *("Ship to", "Canary Ada Łukasiewicz", "7 Canary Row", "Seattle, WA 98101", "United States"),
     ):
         assert expected in said

@@ -36,7 +36,7 @@ def up(state: State = Path(".run")) -> None:
     with foreground(state, stack.supervisor):
         start_stack((*INFRASTRUCTURE, *SERVICES), stack, started)
         memory = stack.supervisor.memory()
-        console.print(f"ready, {memory.resident / 2**20:.0f} MiB resident; logs in {stack.log_dir}; Ctrl-C stops it")
+        console.print(f"ready, {memory.physical / 2**20:.0f} MiB resident; logs in {stack.log_dir}; Ctrl-C stops it")
         stack.supervisor.wait()
 
 

@@ -136,6 +136,16 @@ class Memory:
     resident: int
     proportional: int | None
 
+    @property
+    def physical(self) -> int:
+        """Physical memory in use, as truly as the system tells it."""
+        return self.resident if self.proportional is None else self.proportional
+
+    def __sub__(self, other: "Memory") -> "Memory":
+        known = self.proportional is not None and other.proportional is not None
+        proportional = (self.proportional or 0) - (other.proportional or 0) if known else None
+        return Memory(self.resident - other.resident, proportional)
+
 
 def memory_of(pids: Iterable[int]) -> Memory:
     """The memory of these processes and of all their descendants."""

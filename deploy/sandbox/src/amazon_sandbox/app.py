@@ -65,9 +65,10 @@ class AmazonApp:
             operation, answer, fault = self._sp_api(scope, headers, body, extra)
         if fault is None or fault.lets_effect_happen:
             _take_effect(answer)
+        calls = self._world.calls  # of the world that was asked: a slow answer may outlast it
         if fault is not None:
             answer = await _distorted(fault, await _whole(answer))
-        self._world.calls[operation, 0 if fault is not None and fault.never_answers else answer.status] += 1
+        calls[operation, 0 if fault is not None and fault.never_answers else answer.status] += 1
         await self._deliver(scope, receive, send, answer, extra, fault)
 
     async def _sqs(self, scope: Scope, receive: Receive, send: Send) -> None:

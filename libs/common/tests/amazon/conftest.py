@@ -107,7 +107,7 @@ async def wire() -> AsyncIterator[Wire]:
 @pytest.fixture
 async def http_client() -> AsyncIterator[http.AsyncClient]:
     """Our way out."""
-    async with http.client(connect_timeout=2, read_timeout=2) as client:
+    async with http.client(connect_timeout=30, read_timeout=30) as client:
         yield client
 
 

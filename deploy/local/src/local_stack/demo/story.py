@@ -97,7 +97,7 @@ class Story:
             )
             self.channels[seller] = channel["id"]
         for seller, channel_id in self.channels.items():
-            await self._until(f"channel {seller.name} in orders", partial(self._known, channel_id))
+            await self._until(f"channel {seller.name} in orders and listings", partial(self._known, channel_id))
             if seller.marketplace_id == world.US:
                 await self.merchant.call("orders", "POST", f"/v1/channels/{channel_id}/shipping-mappings/defaults")
             else:
@@ -353,6 +353,7 @@ class Story:
             return False
         try:
             await self.merchant.call("orders", "GET", f"/v1/channels/{channel_id}/order-settings")
+            await self.merchant.call("listings", "GET", f"/v1/operations?channel_id={channel_id}")
         except StepFailed:
             return False
         return True
