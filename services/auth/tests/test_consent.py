@@ -114,6 +114,34 @@ async def test_the_consent_of_another_seller_is_refused(desk: Any) -> None:
     await _a_new_page_activates(desk, tenant, created["id"])
 
 
+async def test_a_grant_is_not_kept_for_another_seller_whatever_the_browser_says(desk: Any) -> None:
+    tenant = await desk.tenant()
+    await desk.seller()
+    created = await desk.create(tenant)
+    await desk.seller("A2STRANGER")
+    query = await desk.visit(created["consent_url"])
+    answer = await desk.callback(query | {"selling_partner_id": "A1SELLER"})
+    assert (answer.status_code, answer.json()["type"]) == (400, "/problems/wrong-seller")
+    assert "does not show this seller's listings" in answer.json()["detail"]
+    assert await desk.sql("select 1 from connection where refresh_token is not null") == []
+    assert await desk.announced() == []
+    await desk.sign_in("A1SELLER")
+    await _a_new_page_activates(desk, tenant, created["id"])
+
+
+@pytest.mark.fault("F14")
+async def test_a_grant_that_amazon_cannot_bear_out_is_not_kept_and_a_new_page_helps(desk: Any) -> None:
+    tenant = await desk.tenant()
+    await desk.seller()
+    created = await desk.create(tenant)
+    await desk.amazon.dial("POST", "/sandbox/faults", {"operation": "searchListingsItems", "kind": "malformed_json"})
+    answer = await desk.callback(await desk.visit(created["consent_url"]))
+    assert (answer.status_code, answer.json()["type"]) == (503, "/problems/amazon-unavailable")
+    assert await desk.sql("select 1 from connection where refresh_token is not null") == []
+    await desk.amazon.dial("DELETE", "/sandbox/faults")
+    await _a_new_page_activates(desk, tenant, created["id"])
+
+
 async def test_a_state_of_one_account_never_authorises_another_accounts_connection(desk: Any) -> None:
     ours, theirs = await desk.tenant(), await desk.tenant("Other")
     await desk.seller()
@@ -201,10 +229,8 @@ async def test_a_death_in_the_middle_of_a_consent_is_healed_by_repeating_it(desk
     runtime = desk.runtime
     with pytest.raises(Killed):
         await consent.complete_consent(
-            runtime.db,
+            runtime,
             lwa(runtime.http, desk.amazon.urls["lwa"]),
-            runtime.settings,
-            runtime.key_ring,
             state=query["state"],
             selling_partner_id=query["selling_partner_id"],
             code=query["spapi_oauth_code"],
