@@ -197,6 +197,9 @@ async def test_a_connection_that_was_disabled_or_deleted_meanwhile_is_not_activa
     await desk.post(tenant, f"/v1/connections/{created['id']}/disable")
     assert (await desk.callback(query)).json()["type"] == "/problems/connection-disabled"
     assert (await _get(desk, tenant, created["id"]))["status"] == "disabled"
+    assert (await desk.amazon.dial("GET", "/sandbox/books/tokens"))["codes_outstanding"] == 1
+    await desk.post(tenant, f"/v1/connections/{created['id']}/enable")
+    assert (await desk.callback(query)).json()["status"] == "active"
 
     other = await desk.create(tenant, "A2SELLER")
     await desk.seller("A2SELLER")

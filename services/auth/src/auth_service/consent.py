@@ -136,7 +136,7 @@ async def complete_consent(
 
     The browser says which seller consented; Amazon has to bear it out before anything is kept. A process that dies
     between the steps leaves a used state and a connection as it was: the consent is repeated. Raises `ConsentUnknown`,
-    `ConsentUsed`, `ConsentExpired`, `OtherBrowser`, `WrongSeller`, `CodeRefused`, `ConnectionIsDisabled` or what `Lwa`
+    `ConsentUsed`, `ConsentExpired`, `OtherBrowser`, `ConnectionIsDisabled`, `WrongSeller`, `CodeRefused` or what `Lwa`
     and `proving.is_grant_of` raise.
     """
     async with runtime.db.transaction() as session:
@@ -178,6 +178,9 @@ async def _claim(session: AsyncSession, state: str, browser: bytes | None) -> tu
         log.warning("consent_of_another_browser", connection_id=str(consent.connection_id))
         raise OtherBrowser
     connection = await session.get_one(Connection, consent.connection_id)
+    if connection.status == "disabled":
+        # Its code stays unused as well: redeeming it would end the grant that the connection is enabled with.
+        raise ConnectionIsDisabled
     consent.used_at = clock.now()
     return consent, connection
 
