@@ -123,7 +123,8 @@ class Authorization(AuthTable, table=True):
 class AccessToken(AuthTable, table=True):
     """A connection's Amazon access token, apart from the connection because it changes every hour.
 
-    The process that holds the lease is the one that asks Amazon for the next token; a dead one's lease runs out.
+    The process that holds the lease is the one that asks Amazon for the next token; a dead one's lease runs out. After
+    `failures` in a row nobody asks until `ask_again_at`; `app_refusal` is Amazon's word, where it refused our app.
     """
 
     __tablename__ = "access_token"
@@ -136,6 +137,9 @@ class AccessToken(AuthTable, table=True):
     replaced_refused_at: datetime | None = UtcField(default=None)
     lease_id: UUID | None = None
     lease_until: datetime | None = UtcField(default=None)
+    failures: int = Field(default=0, sa_column_kwargs={"server_default": "0"})
+    ask_again_at: datetime | None = UtcField(default=None)
+    app_refusal: str | None = None
 
 
 class Channel(AuthTable, table=True):
