@@ -39,8 +39,6 @@ log = structlog.get_logger()
 RENEW_AFTER = 11 / 12
 # While no other is to be had, a token is handed out as long as its receiver can still use it for a moment.
 LEAST_LIFE = timedelta(seconds=30)
-# A token that replaced a refused one and is refused as well is not at fault; another would be refused too.
-SETTLED = timedelta(minutes=5)
 LEASE = timedelta(seconds=20)
 # How long to wait for what another replica is asking: doubled each time, for Amazon may take the whole lease.
 FIRST_POLL_SECONDS, LONGEST_POLL_SECONDS = 0.05, 1.0
@@ -62,7 +60,7 @@ class _Lease:
     id: UUID
     connection: Connection
     sealed_grant: bytes = field(repr=False)
-    replaces_refused: bool
+    settles: bool
     failures: int
 
 
@@ -94,6 +92,8 @@ class TokenBroker:
         held = _checked(_Held(**row) if row else None)
         present = self._present(account_id, connection_id, held)
         if present is not None and not _is_due(present, held, refused):
+            if _is_refused(present, refused) and not held.refused_as_well:
+                await self._note_refusal(connection_id, held)
             return present
         try:
             if held.pause is not None and held.pause > _NO_TIME:
@@ -104,6 +104,15 @@ class TokenBroker:
             if present is None or _is_refused(present, refused):
                 raise
             return present
+
+    async def _note_refusal(self, connection_id: UUID, held: "_Held") -> None:
+        async with self._db.transaction() as session:
+            await run(
+                session,
+                "update access_token set refused_as_well = true where connection_id = $1 and token = $2",
+                connection_id,
+                held.token,
+            )
 
     async def _next(self, account_id: UUID, connection_id: UUID, refused: str | None) -> AccessTokenAnswer:
         key = (account_id, connection_id)
@@ -156,6 +165,7 @@ class TokenBroker:
             kept.renew_at,
             kept.expires_at,
             kept.replaced_refused_at,
+            kept.refused_as_well,
         )
         present = self._present(account_id, connection_id, held)
         if present is not None and not _is_due(present, held, refused):
@@ -167,8 +177,8 @@ class TokenBroker:
             raise cooling.problem(connection.region, kept.app_refusal, kept.ask_again_at - now)
         assert connection.refresh_token is not None  # `CALLABLE` connections hold one
         kept.lease_id, kept.lease_until = uuid4(), now + LEASE
-        is_refused = present is not None and _is_refused(present, refused)
-        return _Lease(kept.lease_id, connection, connection.refresh_token, is_refused, kept.failures)
+        settles = kept.refused_as_well or (present is not None and _is_refused(present, refused))
+        return _Lease(kept.lease_id, connection, connection.refresh_token, settles, kept.failures)
 
     async def _ask_amazon(self, lease: _Lease) -> AccessTokenAnswer:
         connection, asked_at = lease.connection, clock.now()
@@ -206,14 +216,14 @@ class TokenBroker:
             await run(
                 session,
                 "update access_token set token = $3, renew_at = $4, expires_at = $5, replaced_refused_at = $6, "
-                "lease_id = null, lease_until = null, failures = 0, ask_again_at = null, app_refusal = null "
-                "where connection_id = $1 and lease_id = $2",
+                "refused_as_well = false, lease_id = null, lease_until = null, failures = 0, ask_again_at = null, "
+                "app_refusal = null where connection_id = $1 and lease_id = $2",
                 connection.id,
                 lease.id,
                 sealed,
                 asked_at + life * RENEW_AFTER,
                 asked_at + life,
-                asked_at if lease.replaces_refused else None,
+                asked_at if lease.settles else None,
             )
 
     async def _cool_down(self, lease: _Lease, problem: LwaUnavailable | AppRefused) -> None:
@@ -284,6 +294,7 @@ class _Held(NamedTuple):
     renew_at: datetime | None
     expires_at: datetime | None
     replaced_refused_at: datetime | None
+    refused_as_well: bool | None
     app_refusal: str | None = None
     pause: timedelta | None = None
 
@@ -291,7 +302,7 @@ class _Held(NamedTuple):
 # Of every request, as one statement: the account's own connection, and its token.
 _HELD = (
     "select c.status, c.selling_partner_id, c.region, t.token, t.renew_at, t.expires_at, t.replaced_refused_at, "
-    "t.app_refusal, t.ask_again_at - clock_timestamp() as pause "
+    "t.refused_as_well, t.app_refusal, t.ask_again_at - clock_timestamp() as pause "
     "from connection c left join access_token t on t.connection_id = c.id where c.account_id = $1 and c.id = $2"
 )
 
@@ -322,8 +333,10 @@ def _is_due(present: AccessTokenAnswer, held: _Held, refused: str | None) -> boo
     """Whether another token is to be asked for: this one grows old, or Amazon has just refused it."""
     if held.renew_at is None or clock.now() >= held.renew_at:
         return True
-    settled = held.replaced_refused_at is not None and clock.now() < held.replaced_refused_at + SETTLED
-    return _is_refused(present, refused) and not settled
+    # One that replaced a refused one and is refused as well is not at fault: a role is missing, and another would be
+    # refused too. So it settles the matter until it grows old, and so does its renewal, as long as each is refused in
+    # its turn. The price: a grant that is revoked meanwhile is noticed at the next renewal, 55 minutes later at most.
+    return _is_refused(present, refused) and held.replaced_refused_at is None
 
 
 async def _database_time(session: AsyncSession) -> datetime:
