@@ -1,5 +1,6 @@
 """The way through Amazon's consent page and back (MISSION A1, A2), and every way it goes wrong."""
 
+import asyncio
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 from uuid import UUID
@@ -206,6 +207,25 @@ async def test_a_connection_that_was_disabled_or_deleted_meanwhile_is_not_activa
     query = await desk.visit(other["consent_url"])
     await desk.http.delete(f"/v1/connections/{other['id']}", headers=tenant.headers)
     assert (await desk.callback(query)).json()["type"] == "/problems/consent-unknown"
+
+
+@pytest.mark.row("A7")
+async def test_a_call_in_the_middle_of_a_renewal_waits_for_the_new_grant(desk: Any) -> None:
+    tenant = await desk.tenant()
+    await desk.seller()
+    connection = await desk.connect(tenant)
+    page = (await desk.post(tenant, f"/v1/connections/{connection['id']}/consent")).json()
+    query = await desk.visit(page["consent_url"])
+    slow = {"operation": "searchListingsItems", "kind": "slow", "seconds": 1}
+    await desk.amazon.dial("POST", "/sandbox/faults", slow)
+    renewing = asyncio.create_task(desk.callback(query))
+    while (await desk.amazon.dial("GET", "/sandbox/books/tokens"))["codes_outstanding"]:
+        await asyncio.sleep(0.05)
+    # Amazon has ended the old grant.
+    answer = await desk.broker.hand_out(tenant.account_id, UUID(connection["id"]))
+    assert answer.access_token.startswith("Atza|")
+    assert (await renewing).json()["status"] == "active"
+    assert {type(event) for event in await desk.announced()} == {ConnectionAuthorized}
 
 
 class Killed(BaseException):

@@ -19,6 +19,7 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 
 from auth_service import auditing, cooling, vault
 from auth_service.announcing import move
+from auth_service.consent import is_being_completed
 from auth_service.lifecycle import CALLABLE, Status
 from auth_service.lwa import AppRefused, GrantRefused, Lwa, LwaUnavailable, Tokens
 from auth_service.models import AccessToken, Connection
@@ -138,7 +139,7 @@ class TokenBroker:
                 return await self._ask_amazon(claimed)
             except GrantRefused:
                 refreshes.labels("refused").inc()
-                # False: the seller has consented again in the meantime, so there is a new grant to try.
+                # False: the seller consents again or has done so, and there is a new grant to wait for or to try.
                 if await self._revoke(claimed):
                     raise ConnectionIsRevoked from None
 
@@ -255,11 +256,13 @@ class TokenBroker:
 
     async def _revoke(self, lease: _Lease) -> bool:
         """Amazon refuses the grant: forgets it and moves the connection to revoked, once. False if it is not the
-        connection's grant any more."""
+        connection's grant any more, or about to be replaced; the lease then keeps this question from being repeated."""
         async with self._db.transaction() as session:
             connection = await session.get(Connection, lease.connection.id, with_for_update=True)
             # Told apart by the time of the consent: a rotation of the key ring rewrites the ciphertext.
             if connection is None or connection.authorized_at != lease.connection.authorized_at:
+                return False
+            if await is_being_completed(session, connection):
                 return False
             connection.refresh_token = None
             await run(session, "delete from access_token where connection_id = $1", connection.id)

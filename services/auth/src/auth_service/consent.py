@@ -6,7 +6,7 @@ from datetime import timedelta
 from urllib.parse import urlencode
 
 import structlog
-from sqlmodel import col, delete
+from sqlmodel import col, delete, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from auth_service.granting import ConnectionIsDisabled, grant
@@ -24,6 +24,8 @@ from common.errors import Conflict, Forbidden, InvalidRequest, Unavailable
 log = structlog.get_logger()
 
 STATE_LIFE = timedelta(minutes=10)
+# From the callback to the grant's being kept: one call for the tokens, one that proves whose they are.
+_COMPLETION = timedelta(seconds=30)
 _ASK_AGAIN = "Ask for a new consent page: POST /v1/connections/{id}/consent"
 
 
@@ -162,6 +164,17 @@ async def complete_consent(
             raise ConsentUnknown("the connection was deleted meanwhile")
         await grant(session, runtime.key_ring, authorized, tokens.refresh_token, actor=consent.begun_by)
         return authorized
+
+
+async def is_being_completed(session: AsyncSession, connection: Connection) -> bool:
+    """Whether a consent may just be replacing the connection's grant: Amazon ends the old one before we keep the new
+    one."""
+    under_way = select(Consent.state_hash).where(
+        col(Consent.connection_id) == connection.id,
+        col(Consent.used_at) > clock.now() - _COMPLETION,
+        col(Consent.used_at) > connection.authorized_at,
+    )
+    return (await session.exec(under_way)).first() is not None
 
 
 async def _claim(session: AsyncSession, state: str, browser: bytes | None) -> tuple[Consent, Connection]:
