@@ -308,6 +308,7 @@ async def test_while_the_sign_in_is_down_an_ageing_token_is_handed_out_and_a_ref
     assert (await _ask(desk, headers, account_id, connection["id"])).status_code == 503
 
     await desk.amazon.dial("DELETE", "/sandbox/faults")
+    await desk.sql("update access_token set ask_again_at = clock_timestamp()")
     assert (await _ask(desk, headers, account_id, connection["id"])).json()["access_token"] != token
 
 

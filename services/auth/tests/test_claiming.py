@@ -56,6 +56,14 @@ async def test_an_authorisation_that_begins_at_amazon_ends_as_an_active_connecti
     assert (edited.json()["name"], edited.json()["home_marketplace_id"]) == ("My shop", MX)
 
 
+async def test_an_authorisation_from_a_place_where_the_seller_does_not_sell_ends_as_well(desk: Any) -> None:
+    tenant = await desk.tenant()
+    await desk.seller(marketplaces=(MX,))
+    claimed = (await _claimed(desk, tenant)).json()
+    assert claimed["connection"]["home_marketplace_id"] == US
+    assert (await desk.callback(await desk.visit(claimed["redirect_url"]))).json()["status"] == "active"
+
+
 @pytest.mark.fact("2.2.3")
 @pytest.mark.row("A7")
 async def test_a_yearly_renewal_replaces_the_grant_of_the_connection_there_is(desk: Any) -> None:

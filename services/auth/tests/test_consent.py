@@ -1,5 +1,6 @@
 """The way through Amazon's consent page and back (MISSION A1, A2), and every way it goes wrong."""
 
+import asyncio
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 from uuid import UUID
@@ -116,6 +117,34 @@ async def test_the_consent_of_another_seller_is_refused(desk: Any) -> None:
     await _a_new_page_activates(desk, tenant, created["id"])
 
 
+async def test_a_grant_is_not_kept_for_another_seller_whatever_the_browser_says(desk: Any) -> None:
+    tenant = await desk.tenant()
+    await desk.seller()
+    created = await desk.create(tenant)
+    await desk.seller("A2STRANGER")
+    query = await desk.visit(created["consent_url"])
+    answer = await desk.callback(query | {"selling_partner_id": "A1SELLER"})
+    assert (answer.status_code, answer.json()["type"]) == (400, "/problems/wrong-seller")
+    assert "does not show this seller's listings" in answer.json()["detail"]
+    assert await desk.sql("select 1 from connection where refresh_token is not null") == []
+    assert await desk.announced() == []
+    await desk.sign_in("A1SELLER")
+    await _a_new_page_activates(desk, tenant, created["id"])
+
+
+@pytest.mark.fault("F14")
+async def test_a_grant_that_amazon_cannot_bear_out_is_not_kept_and_a_new_page_helps(desk: Any) -> None:
+    tenant = await desk.tenant()
+    await desk.seller()
+    created = await desk.create(tenant)
+    await desk.amazon.dial("POST", "/sandbox/faults", {"operation": "searchListingsItems", "kind": "malformed_json"})
+    answer = await desk.callback(await desk.visit(created["consent_url"]))
+    assert (answer.status_code, answer.json()["type"]) == (503, "/problems/amazon-unavailable")
+    assert await desk.sql("select 1 from connection where refresh_token is not null") == []
+    await desk.amazon.dial("DELETE", "/sandbox/faults")
+    await _a_new_page_activates(desk, tenant, created["id"])
+
+
 async def test_a_state_of_one_account_never_authorises_another_accounts_connection(desk: Any) -> None:
     ours, theirs = await desk.tenant(), await desk.tenant("Other")
     await desk.seller()
@@ -171,12 +200,34 @@ async def test_a_connection_that_was_disabled_or_deleted_meanwhile_is_not_activa
     await desk.post(tenant, f"/v1/connections/{created['id']}/disable")
     assert (await desk.callback(query)).json()["type"] == "/problems/connection-disabled"
     assert (await _get(desk, tenant, created["id"]))["status"] == "disabled"
+    assert (await desk.amazon.dial("GET", "/sandbox/books/tokens"))["codes_outstanding"] == 1
+    await desk.post(tenant, f"/v1/connections/{created['id']}/enable")
+    assert (await desk.callback(query)).json()["status"] == "active"
 
     other = await desk.create(tenant, "A2SELLER")
     await desk.seller("A2SELLER")
     query = await desk.visit(other["consent_url"])
     await desk.http.delete(f"/v1/connections/{other['id']}", headers=tenant.headers)
     assert (await desk.callback(query)).json()["type"] == "/problems/consent-unknown"
+
+
+@pytest.mark.row("A7")
+async def test_a_call_in_the_middle_of_a_renewal_waits_for_the_new_grant(desk: Any) -> None:
+    tenant = await desk.tenant()
+    await desk.seller()
+    connection = await desk.connect(tenant)
+    page = (await desk.post(tenant, f"/v1/connections/{connection['id']}/consent")).json()
+    query = await desk.visit(page["consent_url"])
+    slow = {"operation": "searchListingsItems", "kind": "slow", "seconds": 1}
+    await desk.amazon.dial("POST", "/sandbox/faults", slow)
+    renewing = asyncio.create_task(desk.callback(query))
+    while (await desk.amazon.dial("GET", "/sandbox/books/tokens"))["codes_outstanding"]:
+        await asyncio.sleep(0.05)
+    # Amazon has ended the old grant.
+    answer = await desk.broker.hand_out(tenant.account_id, UUID(connection["id"]))
+    assert answer.access_token.startswith("Atza|")
+    assert (await renewing).json()["status"] == "active"
+    assert {type(event) for event in await desk.announced()} == {ConnectionAuthorized}
 
 
 class Killed(BaseException):
@@ -203,10 +254,8 @@ async def test_a_death_in_the_middle_of_a_consent_is_healed_by_repeating_it(desk
     runtime = desk.runtime
     with pytest.raises(Killed):
         await consent.complete_consent(
-            runtime.db,
+            runtime,
             lwa(runtime.http, desk.amazon.urls["lwa"]),
-            runtime.settings,
-            runtime.key_ring,
             state=query["state"],
             selling_partner_id=query["selling_partner_id"],
             code=query["spapi_oauth_code"],

@@ -6,23 +6,26 @@ from datetime import timedelta
 from urllib.parse import urlencode
 
 import structlog
-from sqlmodel import col, delete
+from sqlmodel import col, delete, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from auth_service.granting import ConnectionIsDisabled, grant
 from auth_service.lwa import GrantRefused, Lwa
 from auth_service.models import Connection, Consent
+from auth_service.proving import amazon_with, is_grant_of
 from auth_service.settings import AppIdentity, AuthSettings
 from common import clock
+from common.amazon.access import Seller
 from common.amazon.marketplaces import marketplace
+from common.app import Runtime
 from common.contracts.connections import Region
-from common.crypto import KeyRing
-from common.db import Database
 from common.errors import Conflict, Forbidden, InvalidRequest, Unavailable
 
 log = structlog.get_logger()
 
 STATE_LIFE = timedelta(minutes=10)
+# From the callback to the grant's being kept: one call for the tokens, one that proves whose they are.
+_COMPLETION = timedelta(seconds=30)
 _ASK_AGAIN = "Ask for a new consent page: POST /v1/connections/{id}/consent"
 
 
@@ -123,10 +126,8 @@ async def new_state(session: AsyncSession, connection: Connection, *, actor: str
 
 
 async def complete_consent(
-    db: Database,
+    runtime: Runtime[AuthSettings],
     lwa: Lwa,
-    settings: AuthSettings,
-    key_ring: KeyRing,
     *,
     state: str,
     selling_partner_id: str,
@@ -135,29 +136,48 @@ async def complete_consent(
 ) -> Connection:
     """Turns what Amazon sent the browser back with into an active connection.
 
-    A process that dies between the steps leaves a used state and a connection as it was: the consent is repeated.
-    Raises `ConsentUnknown`, `ConsentUsed`, `ConsentExpired`, `OtherBrowser`, `WrongSeller`, `CodeRefused` or what
-    `Lwa` raises.
+    The browser says which seller consented; Amazon has to bear it out before anything is kept. A process that dies
+    between the steps leaves a used state and a connection as it was: the consent is repeated. Raises `ConsentUnknown`,
+    `ConsentUsed`, `ConsentExpired`, `OtherBrowser`, `ConnectionIsDisabled`, `WrongSeller`, `CodeRefused` or what `Lwa`
+    and `proving.is_grant_of` raise.
     """
-    async with db.transaction() as session:
-        consent = await _claim(session, state, browser)
-        connection = await session.get_one(Connection, consent.connection_id)
+    async with runtime.db.transaction() as session:
+        consent, connection = await _claim(session, state, browser)
     if not secrets.compare_digest(connection.selling_partner_id.encode(), selling_partner_id.encode()):
         log.warning("consent_of_another_seller", connection_id=str(connection.id))
         raise WrongSeller
+    settings = runtime.settings
     try:
         tokens = await lwa.exchange_code(settings.app(consent.region), code, settings.amazon_redirect_uri)
     except GrantRefused:
         raise CodeRefused from None
-    async with db.transaction() as session:
+    seller = Seller(connection.account_id, connection.id, connection.selling_partner_id, connection.region)
+    if not await is_grant_of(amazon_with(runtime, tokens.access_token), seller, connection.home_marketplace_id):
+        log.warning("grant_of_another_seller", connection_id=str(connection.id))
+        raise WrongSeller(
+            "Amazon does not show this seller's listings to the grant",
+            fix=f"{WrongSeller.fix}; our app needs the role Product Listing",
+        )
+    async with runtime.db.transaction() as session:
         authorized = await session.get(Connection, connection.id, with_for_update=True)
         if authorized is None:
             raise ConsentUnknown("the connection was deleted meanwhile")
-        await grant(session, key_ring, authorized, tokens.refresh_token, actor=consent.begun_by)
+        await grant(session, runtime.key_ring, authorized, tokens.refresh_token, actor=consent.begun_by)
         return authorized
 
 
-async def _claim(session: AsyncSession, state: str, browser: bytes | None) -> Consent:
+async def is_being_completed(session: AsyncSession, connection: Connection) -> bool:
+    """Whether a consent may just be replacing the connection's grant: Amazon ends the old one before we keep the new
+    one."""
+    under_way = select(Consent.state_hash).where(
+        col(Consent.connection_id) == connection.id,
+        col(Consent.used_at) > clock.now() - _COMPLETION,
+        col(Consent.used_at) > connection.authorized_at,
+    )
+    return (await session.exec(under_way)).first() is not None
+
+
+async def _claim(session: AsyncSession, state: str, browser: bytes | None) -> tuple[Consent, Connection]:
     """Marks the state as used. Of any number of callers at once one gets it, the others wait and are refused."""
     consent = await session.get(Consent, _hash(state), with_for_update=True)
     if consent is None:
@@ -170,8 +190,12 @@ async def _claim(session: AsyncSession, state: str, browser: bytes | None) -> Co
         # The state stays unused: whoever sends a stranger this way does not end the owner's consent.
         log.warning("consent_of_another_browser", connection_id=str(consent.connection_id))
         raise OtherBrowser
+    connection = await session.get_one(Connection, consent.connection_id)
+    if connection.status == "disabled":
+        # Its code stays unused as well: redeeming it would end the grant that the connection is enabled with.
+        raise ConnectionIsDisabled
     consent.used_at = clock.now()
-    return consent
+    return consent, connection
 
 
 def _hash(state: str) -> bytes:

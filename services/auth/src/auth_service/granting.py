@@ -28,6 +28,6 @@ async def grant(
     )
     connection.authorized_at = clock.now()
     connection.check_problem = None
-    # Of the old grant; a refresh of it that is under way writes nothing, for its row is gone.
+    # Of the old grant, and with it any pause; a refresh of it that is under way writes nothing, for its row is gone.
     await session.exec(delete(AccessToken).where(col(AccessToken.connection_id) == connection.id))
     await move(session, connection, "authorized", actor=actor)

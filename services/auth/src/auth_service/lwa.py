@@ -32,11 +32,13 @@ class LwaUnavailable(Unavailable):
 class AppRefused(Unavailable):
     slug, title = "amazon-app-refused", "Login with Amazon does not accept our app's credentials"
 
-    def __init__(self, region: Region, error: str) -> None:
+    def __init__(self, region: Region, error: str, *, headers: dict[str, str] | None = None) -> None:
         super().__init__(
             f"{error} for the app of region {region}",
             fix=f"Check AMAZON_CLIENT_ID_{region} and AMAZON_CLIENT_SECRET_{region}: a secret lives 180 days",
+            headers=headers,
         )
+        self.error = error
 
 
 @dataclass(frozen=True, slots=True)

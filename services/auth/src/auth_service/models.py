@@ -123,7 +123,10 @@ class Authorization(AuthTable, table=True):
 class AccessToken(AuthTable, table=True):
     """A connection's Amazon access token, apart from the connection because it changes every hour.
 
-    The process that holds the lease is the one that asks Amazon for the next token; a dead one's lease runs out.
+    `replaced_refused_at` is set where a refusal led to this token; `refused_as_well` when it fared no better.
+
+    The process that holds the lease is the one that asks Amazon for the next token; a dead one's lease runs out. After
+    `failures` in a row nobody asks until `ask_again_at`; `app_refusal` is Amazon's word, where it refused our app.
     """
 
     __tablename__ = "access_token"
@@ -134,8 +137,12 @@ class AccessToken(AuthTable, table=True):
     renew_at: datetime | None = UtcField(default=None)
     expires_at: datetime | None = UtcField(default=None)
     replaced_refused_at: datetime | None = UtcField(default=None)
+    refused_as_well: bool = Field(default=False, sa_column_kwargs={"server_default": "false"})
     lease_id: UUID | None = None
     lease_until: datetime | None = UtcField(default=None)
+    failures: int = Field(default=0, sa_column_kwargs={"server_default": "0"})
+    ask_again_at: datetime | None = UtcField(default=None)
+    app_refusal: str | None = None
 
 
 class Channel(AuthTable, table=True):

@@ -3,21 +3,15 @@
 Nothing is stored before Amazon has accepted the token and said that the seller sells in the home marketplace.
 """
 
-from auth_service.checking import participations_of, refusal
+from auth_service.checking import participations_of
 from auth_service.connecting import known_marketplace
 from auth_service.consent import configured_app
 from auth_service.lwa import GrantRefused, Lwa
+from auth_service.proving import amazon_with, is_grant_of
 from auth_service.settings import AuthSettings
 from common.amazon.access import Seller
-from common.amazon.client import AmazonClient
-from common.amazon.errors import AccessDenied, AmazonError
-from common.amazon.limits import Limits
-from common.amazon.listings import search_listings_items
 from common.app import Runtime
 from common.errors import InvalidRequest
-
-# Our share of this operation is one call in two seconds; whoever enters a token waits for it.
-_PATIENCE_SECONDS = 10.0
 
 
 class RefreshTokenRefused(InvalidRequest):
@@ -35,27 +29,13 @@ class TokenOfAnotherSeller(InvalidRequest):
     fix = "Enter the merchant token of the account that authorised the app: Seller Central, Account Info"
 
 
-class _Given:
-    """The access token at hand, for a connection that does not exist yet."""
-
-    def __init__(self, access_token: str) -> None:
-        self._access_token = access_token
-
-    async def get(self, _: Seller) -> str:
-        return self._access_token
-
-    async def refused(self, _: Seller, token: str) -> str:
-        return token
-
-
 async def verify_refresh_token(
     runtime: Runtime[AuthSettings], seller: Seller, home_marketplace_id: str, refresh_token: str
 ) -> str:
     """The refresh token to keep, once Amazon has accepted it for a seller of that marketplace.
 
-    Amazon never says whose token it is (FACTS 1.5), but shows a seller's listings to that seller's token only. Raises
-    `RefreshTokenRefused`, `SellerNotThere`, `TokenOfAnotherSeller`, or what `Lwa.refresh` and
-    `checking.participations_of` raise.
+    Raises `RefreshTokenRefused`, `SellerNotThere`, `TokenOfAnotherSeller`, or what `Lwa.refresh`,
+    `checking.participations_of` and `proving.is_grant_of` raise.
     """
     home = known_marketplace(home_marketplace_id, region=seller.region)
     app = configured_app(runtime.settings, seller.region)
@@ -63,28 +43,11 @@ async def verify_refresh_token(
         tokens = await Lwa(runtime.http, str(runtime.settings.amazon_lwa_url)).refresh(app, refresh_token)
     except GrantRefused:
         raise RefreshTokenRefused from None
-    amazon = AmazonClient(
-        runtime.http,
-        _Given(tokens.access_token),
-        Limits(runtime.db.engine, runtime.service.name),
-        app_ids=runtime.settings.amazon_client_ids,
-        endpoints=runtime.settings.amazon_endpoints,
-    )
+    amazon = amazon_with(runtime, tokens.access_token)
     found = await participations_of(amazon, seller)
     if not any(entry.marketplace_id == home.marketplace_id and entry.is_participating for entry in found):
         active = ", ".join(entry.name for entry in found if entry.is_participating) or "no marketplace"
         raise SellerNotThere(f"{home.name} is not among the seller's marketplaces: {active}")
-    try:
-        await search_listings_items(
-            amazon,
-            seller,
-            marketplace_id=home.marketplace_id,
-            included_data=("summaries",),
-            page_size=1,
-            max_wait=_PATIENCE_SECONDS,
-        )
-    except AccessDenied:
-        raise TokenOfAnotherSeller from None
-    except AmazonError as error:
-        raise refusal(error) from None
+    if not await is_grant_of(amazon, seller, home.marketplace_id):
+        raise TokenOfAnotherSeller
     return tokens.refresh_token

@@ -40,7 +40,7 @@ def _owned_by(service: Service) -> Mapping[Service, float]:
 _AUTH, _LISTINGS, _ORDERS = _owned_by("auth"), _owned_by("listings"), _owned_by("orders")
 # Documents carry listing feeds and listing reports on one side, order acknowledgements and order reports on the other.
 _LISTINGS_AND_ORDERS: Mapping[Service, float] = MappingProxyType({"listings": 0.7, "orders": 0.3})
-# auth asks it whether a refresh token that was entered by hand is that seller's: nothing else at Amazon says so.
+# auth asks it whether a new grant is that seller's: nothing else at Amazon says so.
 _SEARCHERS: Mapping[Service, float] = MappingProxyType({"listings": 0.9, "auth": 0.1})
 _HALVES: Mapping[Service, float] = MappingProxyType({"listings": 0.5, "orders": 0.5})
 

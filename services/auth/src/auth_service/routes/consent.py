@@ -40,10 +40,8 @@ async def consent_callback(
     frontend = runtime.settings.frontend_url
     try:
         connection = await complete_consent(
-            runtime.db,
+            runtime,
             Lwa(runtime.http, str(runtime.settings.amazon_lwa_url)),
-            runtime.settings,
-            runtime.key_ring,
             state=state,
             selling_partner_id=selling_partner_id,
             code=spapi_oauth_code,
