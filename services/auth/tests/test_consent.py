@@ -145,6 +145,19 @@ async def test_a_grant_that_amazon_cannot_bear_out_is_not_kept_and_a_new_page_he
     await _a_new_page_activates(desk, tenant, created["id"])
 
 
+@pytest.mark.fault("F14")
+@pytest.mark.row("A3")
+async def test_a_renewal_is_kept_although_amazon_cannot_bear_it_out_just_then(desk: Any) -> None:
+    tenant = await desk.tenant()
+    await desk.seller()
+    connection = await desk.connect(tenant)
+    page = (await desk.post(tenant, f"/v1/connections/{connection['id']}/consent")).json()
+    await desk.amazon.dial("POST", "/sandbox/faults", {"operation": "searchListingsItems", "kind": "malformed_json"})
+    renewed = (await desk.callback(await desk.visit(page["consent_url"]))).json()
+    assert (renewed["status"], renewed["authorized_at"] > connection["authorized_at"]) == ("active", True)
+    assert await desk.broker.hand_out(tenant.account_id, UUID(connection["id"]))
+
+
 async def test_a_state_of_one_account_never_authorises_another_accounts_connection(desk: Any) -> None:
     ours, theirs = await desk.tenant(), await desk.tenant("Other")
     await desk.seller()

@@ -152,7 +152,14 @@ async def complete_consent(
     except GrantRefused:
         raise CodeRefused from None
     seller = Seller(connection.account_id, connection.id, connection.selling_partner_id, connection.region)
-    if not await is_grant_of(amazon_with(runtime, tokens.access_token), seller, connection.home_marketplace_id):
+    try:
+        proved = await is_grant_of(amazon_with(runtime, tokens.access_token), seller, connection.home_marketplace_id)
+    except Unavailable:
+        if connection.authorized_at is None:
+            raise
+        # A renewal: Amazon has ended the old grant, which proved the seller; without this one there would be none.
+        proved = True
+    if not proved:
         log.warning("grant_of_another_seller", connection_id=str(connection.id))
         raise WrongSeller(
             "Amazon does not show this seller's listings to the grant",
