@@ -16,10 +16,10 @@ encode = _ENCODER.encode
 
 
 def decode(body: bytes) -> Any:
-    """The JSON value in `body`; ValueError whatever is wrong with it, nesting too deep included."""
+    """The JSON value in `body`; ValueError whatever is wrong with it, too deep nesting and too big numbers included."""
     try:
         return _DECODER.decode(body)
-    except (msgspec.MsgspecError, RecursionError) as error:
+    except (msgspec.MsgspecError, ArithmeticError, RecursionError) as error:
         raise ValueError(str(error)) from error
 
 
