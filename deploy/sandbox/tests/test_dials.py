@@ -130,6 +130,8 @@ def test_lwa_can_be_down_without_using_up_the_code(amazon: LocalAmazon) -> None:
         ("PUT", "/sandbox/settings", {"listing_delay": 1}, "listing_delay"),
         ("PUT", "/sandbox/settings", {"listing_delay_s": -1}, "0"),
         ("PUT", "/sandbox/settings", {"quotas": {"scale": 0}}, "scale"),
+        ("PUT", "/sandbox/settings", {"redirect_uris": ["http://[bad"]}, "redirect_uris"),
+        ("PUT", "/sandbox/settings", {"login_uri": "http://[bad"}, "login_uri"),
         ("POST", "/sandbox/clock", {"advance_s": -1}, "forward"),
         ("GET", "/sandbox/books/listings", None, "marketplace_id"),
     ],
