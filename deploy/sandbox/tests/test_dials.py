@@ -117,6 +117,15 @@ def test_lwa_can_be_down_without_using_up_the_code(amazon: LocalAmazon) -> None:
     assert amazon.token(grant_type="authorization_code", code=code).status_code == 200
 
 
+def test_half_an_answer_of_lwa_has_used_up_the_code(amazon: LocalAmazon) -> None:
+    amazon.create_seller("A1US", "NA", US)
+    code = amazon.authorization_code("A1US", "NA")
+    amazon.dial("POST", "/sandbox/faults", {"operation": "token", "kind": "truncated"})
+    with pytest.raises(httpx.TransportError):
+        amazon.token(grant_type="authorization_code", code=code)
+    assert amazon.token(grant_type="authorization_code", code=code).json()["error"] == "invalid_grant"
+
+
 @pytest.mark.parametrize(
     ("method", "path", "body", "hint"),
     [
