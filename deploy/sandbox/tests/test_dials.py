@@ -117,6 +117,15 @@ def test_lwa_can_be_down_without_using_up_the_code(amazon: LocalAmazon) -> None:
     assert amazon.token(grant_type="authorization_code", code=code).status_code == 200
 
 
+def test_half_an_answer_of_lwa_has_used_up_the_code(amazon: LocalAmazon) -> None:
+    amazon.create_seller("A1US", "NA", US)
+    code = amazon.authorization_code("A1US", "NA")
+    amazon.dial("POST", "/sandbox/faults", {"operation": "token", "kind": "truncated"})
+    with pytest.raises(httpx.TransportError):
+        amazon.token(grant_type="authorization_code", code=code)
+    assert amazon.token(grant_type="authorization_code", code=code).json()["error"] == "invalid_grant"
+
+
 @pytest.mark.parametrize(
     ("method", "path", "body", "hint"),
     [
@@ -130,6 +139,8 @@ def test_lwa_can_be_down_without_using_up_the_code(amazon: LocalAmazon) -> None:
         ("PUT", "/sandbox/settings", {"listing_delay": 1}, "listing_delay"),
         ("PUT", "/sandbox/settings", {"listing_delay_s": -1}, "0"),
         ("PUT", "/sandbox/settings", {"quotas": {"scale": 0}}, "scale"),
+        ("PUT", "/sandbox/settings", {"redirect_uris": ["http://[bad"]}, "redirect_uris"),
+        ("PUT", "/sandbox/settings", {"login_uri": "http://[bad"}, "login_uri"),
         ("POST", "/sandbox/clock", {"advance_s": -1}, "forward"),
         ("GET", "/sandbox/books/listings", None, "marketplace_id"),
     ],

@@ -24,6 +24,20 @@ def test_a_storm_lasts_as_long_as_it_was_asked_to(amazon: LocalAmazon, seller: S
     assert amazon.dial("GET", "/sandbox/faults") == {"armed": []}
 
 
+@pytest.mark.fact("3.3")
+@pytest.mark.parametrize(("kind", "status"), [("status", 429), ("status", 503), ("html", 503)])
+def test_what_a_storm_answers_has_no_rate_limit_header(
+    amazon: LocalAmazon, seller: SellingPartner, kind: str, status: int
+) -> None:
+    amazon.settings(quotas={"enabled": True})
+    amazon.check = None
+    amazon.dial("POST", "/sandbox/faults", {"operation": "getAccount", "kind": kind, "status": status})
+    stormy = seller.call("GET", "/sellers/v1/account")
+    assert stormy.status_code == status
+    assert "x-amzn-ratelimit-limit" not in stormy.headers
+    assert "x-amzn-ratelimit-limit" in seller.call("GET", "/sellers/v1/account").headers
+
+
 @pytest.mark.fault("F11")
 def test_odds_are_drawn_from_a_seed_and_so_repeat(amazon: LocalAmazon, seller: SellingPartner) -> None:
     def run(seed: int) -> list[int]:

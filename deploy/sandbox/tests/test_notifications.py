@@ -90,6 +90,22 @@ def test_a_filter_of_order_change_types_lets_only_those_through(desk: Desk, sell
     assert len(desk.arrived()) == 1
 
 
+@pytest.mark.parametrize(
+    ("kind", "wanted", "payload"),
+    [
+        ("ORDER_CHANGE", {"orderChangeTypes": ["OrderStatusChange"]}, {"OrderChangeNotification": 5}),
+        ("ANY_OFFER_CHANGED", {"marketplaceIds": [US]}, {"AnyOfferChangedNotification": {"OfferChangeTrigger": 5}}),
+    ],
+)
+def test_a_filter_lets_nothing_through_that_does_not_say_what_it_is(
+    desk: Desk, seller: SellingPartner, kind: str, wanted: dict[str, Any], payload: dict[str, Any]
+) -> None:
+    directive = {"eventFilter": {"eventFilterType": kind, **wanted}}
+    desk.subscribe(seller, kind, desk.destination()["destinationId"], processingDirective=directive)
+    told = {"selling_partner_id": "A1US", "notification_type": kind, "payload": payload}
+    assert desk.amazon.dial("POST", "/sandbox/notifications", told) == {"outcomes": {}}
+
+
 @pytest.mark.fact("9.3")
 @pytest.mark.parametrize("ended", ["revoked", "other seller"])
 def test_a_subscription_is_its_sellers_and_dies_with_the_authorisation(

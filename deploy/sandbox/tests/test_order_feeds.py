@@ -275,6 +275,7 @@ def test_dials_refuse_messages_of_order_feeds_too(amazon: LocalAmazon, seller: S
         (1, "fields with invalid type [packageDetail.packageReferenceId]"),
         ("one", "must be a positive numeric value"),
         ("0", "must be a positive numeric value"),
+        ("1" * 21, "must be a positive numeric value"),
         (None, "must be a positive numeric value"),
     ],
 )
@@ -286,6 +287,14 @@ def test_a_package_reference_is_a_quoted_positive_number(
     assert answer.status_code == 400
     assert message in answer.json()["errors"][0]["message"]
     assert seller.confirm_shipment(order_id, confirmation(code)).status_code == 204
+
+
+def test_a_shipment_by_feed_follows_the_longest_reference_there_may_be(seller: SellingPartner) -> None:
+    order_id, (code,) = place(seller, 2)
+    assert seller.confirm_shipment(order_id, confirmation(code, packageReferenceId="9" * 20)).status_code == 204
+    assert problems(submit(seller, FULFILLMENT, fulfillment(order_id, item(code, quantity=1), tracking="2Z"))) == []
+    references = [package["packageReferenceId"] for package in order(seller, order_id)["packages"]]
+    assert references == ["9" * 20, "1" + "0" * 20]
 
 
 @pytest.mark.pain("2")

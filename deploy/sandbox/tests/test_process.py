@@ -43,6 +43,13 @@ def test_dials_answer_on_every_port() -> None:
             assert httpx.get(urls[name] + "/sandbox/settings").json()["quotas"]["enabled"] is False
 
 
+def test_a_redirect_uri_that_is_none_is_said_so() -> None:
+    command = [sys.executable, "-m", "amazon_sandbox", "--redirect-uri", "http://[bad"]
+    ended = subprocess.run(command, capture_output=True, text=True, timeout=20, check=False)
+    assert ended.returncode != 0
+    assert "URIs" in ended.stderr
+
+
 def test_a_port_that_is_taken_is_said_so() -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = str(taken.getsockname()[1])

@@ -121,6 +121,7 @@ def test_messages_are_kept_for_the_retention_period(amazon: LocalAmazon, sqs: An
         {"VisibilityTimeout": "99999"},
         {"Policy": "not json"},
         {"RedrivePolicy": "{}"},
+        {"RedrivePolicy": '{"maxReceiveCount": 1e400, "deadLetterTargetArn": "x"}'},
         {"Colour": "red"},
         {"FifoQueue": "true"},
     ],
@@ -141,6 +142,12 @@ def test_regions_are_separate_and_the_signature_names_one(amazon: LocalAmazon, s
 
 def query(amazon: LocalAmazon, url: str | None = None, **form: str) -> httpx.Response:
     return amazon.http.post(url or amazon.urls["lwa"] + "/", data=form)
+
+
+def test_the_older_query_protocol_refuses_an_attribute_whose_name_is_no_text(amazon: LocalAmazon) -> None:
+    refused = query(amazon, Action="CreateQueue", QueueName="odd", **{"Attribute.1.Name.x": "1"})
+    assert refused.status_code == 400
+    assert "<Code>MalformedQueryString</Code>" in refused.text
 
 
 def test_the_older_query_protocol_works_as_well(amazon: LocalAmazon, sqs: Any) -> None:

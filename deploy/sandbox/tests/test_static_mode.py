@@ -160,3 +160,12 @@ def test_without_models_static_mode_does_not_start(tmp_path: Path, amazon: Local
         pass
     with pytest.raises(RuntimeError, match="--static"):
         amazon.dial("GET", "/sandbox/static")
+
+
+def test_a_number_beyond_reason_is_a_bad_request(caller: SellingPartner) -> None:
+    url = caller.amazon.urls["na"] + "/listings/2021-08-01/items/A1US/S"
+    headers = {"x-amz-access-token": caller.access_token, "content-type": "application/json"}
+    content = b'{"a":1e9999999999999999999}'
+    answer = caller.amazon.http.put(url, params={"marketplaceIds": US}, content=content, headers=headers)
+    assert answer.status_code == 400
+    assert answer.json()["errors"][0]["message"] == "Request body is not valid JSON."

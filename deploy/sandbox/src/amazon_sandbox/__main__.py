@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from amazon_sandbox.server import serve
-from amazon_sandbox.settings import QuotaSettings, Settings
+from amazon_sandbox.settings import QuotaSettings, Settings, problem_with
 
 
 def start(
@@ -66,6 +66,9 @@ def start(
         redirect_uris=tuple(redirect_uri or ()),
         login_uri=login_uri,
     )
+    problem = problem_with(settings)
+    if problem is not None:
+        raise typer.BadParameter(problem)
     serve(host, port, {"NA": na_port, "EU": eu_port, "FE": fe_port}, settings, world, static)
 
 

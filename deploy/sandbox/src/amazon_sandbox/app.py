@@ -26,12 +26,13 @@ from amazon_sandbox.sp_api import (
 from amazon_sandbox.sqs.endpoint import answer_sqs
 from amazon_sandbox.sqs.protocol import is_for_sqs
 from amazon_sandbox.static_cases import StaticOperation
-from amazon_sandbox.wire import Answer, SpApiError, quota_exceeded
+from amazon_sandbox.wire import Answer, SpApiError, error_of, quota_exceeded
 from amazon_sandbox.world import World
 
 _LWA_PATH = b"/auth/o2/token"
 _PAGES = (b"/sandbox", b"/apps/", b"/schemas/")
 _DOCUMENTS = presigned.PATH.encode()
+_RATE_LIMIT = b"x-amzn-ratelimit-limit"
 
 _Header = tuple[bytes, bytes]
 
@@ -68,6 +69,8 @@ class AmazonApp:
         calls = self._world.calls  # of the world that was asked: a slow answer may outlast it
         if fault is not None:
             answer = await _distorted(fault, await _whole(answer))
+        if answer.status >= 300:  # FACTS 3.3
+            extra = [header for header in extra if header[0] != _RATE_LIMIT]
         calls[operation, 0 if fault is not None and fault.never_answers else answer.status] += 1
         await self._deliver(scope, receive, send, answer, extra, fault)
 
@@ -136,8 +139,8 @@ class AmazonApp:
             answer = perform(world, routed, caller, request)
         except SpApiError as error:
             return operation, error.answer(), None
-        if rate_limit is not None and answer.status < 300:
-            extra.append((b"x-amzn-ratelimit-limit", rate_limit))
+        if rate_limit is not None:
+            extra.append((_RATE_LIMIT, rate_limit))
         return operation, answer, fault
 
     def _published(self, operation: StaticOperation, request: Request) -> tuple[Answer, Fault | None]:
@@ -242,11 +245,4 @@ def fault_error(fault: Fault) -> Answer:
     if fault.operation == lwa.OPERATION:
         error = {400: "invalid_grant", 401: "invalid_client"}.get(status, "server_error")
         return lwa.OAuthError(error, "The service asked for this error", status).answer()
-    code, message = {
-        400: ("InvalidInput", "Invalid Input"),
-        403: ("Unauthorized", "Access to requested resource is denied."),
-        404: ("NotFound", "The requested resource does not exist."),
-        429: ("QuotaExceeded", "You exceeded your quota for the requested resource."),
-        503: ("ServiceUnavailable", "The service is temporarily unavailable."),
-    }.get(status, ("InternalFailure", "We encountered an internal error. Please try again."))
-    return SpApiError(status, code, message).answer()
+    return error_of(status).answer()

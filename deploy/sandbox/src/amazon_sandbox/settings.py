@@ -1,5 +1,7 @@
 """What a dial can change about this Amazon; the defaults are the delays and quotas of the real one."""
 
+from urllib.parse import urlsplit
+
 import msgspec
 
 _LONGEST_DELAY_S = 30 * 24 * 3600
@@ -63,8 +65,19 @@ def problem_with(settings: Settings) -> str | None:
         return "token_bytes is 64 to 2048"
     if settings.authorization_life_days < 1:
         return "authorization_life_days is 1 or more"
+    if not all(map(_is_uri, (*settings.redirect_uris, settings.login_uri))):
+        return "redirect_uris and login_uri are URIs"
     if settings.quotas.scale <= 0:
         return "quotas.scale is more than 0; to lift the quotas say quotas.enabled false"
     if not 0 <= settings.quotas.header_share <= 1:
         return "quotas.header_share is 0 to 1"
     return None
+
+
+def _is_uri(text: str) -> bool:
+    """Whether the consent page can send a browser there."""
+    try:
+        urlsplit(text)
+    except ValueError:
+        return False
+    return True

@@ -6,6 +6,7 @@ from typing import NamedTuple
 from urllib.parse import parse_qs, unquote_to_bytes
 
 from amazon_sandbox import fba_inventory, sellers, tokens
+from amazon_sandbox.bodies import refuse_unfit_body
 from amazon_sandbox.calls import Call
 from amazon_sandbox.catalog import operations as catalog_operations
 from amazon_sandbox.catalog import restrictions
@@ -299,19 +300,21 @@ def application_limits(operation: str, request: Request) -> list[str]:
 def perform(world: World, routed: Routed, caller: Caller, request: Request) -> Answer:
     """The handler's answer, refusals included."""
     try:
+        refuse_unfit_body(routed.operation.name, request)
         query = _parameters(request.query_string)
         call = Call(world, caller.seller, routed.arguments, query, request.body, caller.token, caller.roles, request)
         return routed.operation.handler(call)
     except SpApiError as error:
         return error.answer()
-    except ValueError as error:  # a query that is not text
-        return invalid_input("Invalid Input", str(error)).answer()
 
 
 @lru_cache(maxsize=1024)
 def _parameters(query_string: bytes) -> dict[str, list[str]]:
-    """Read once for all calls that ask the same; nobody changes it. ValueError when it is not text."""
-    return parse_qs(query_string.decode("ascii"), keep_blank_values=True, errors="strict")
+    """Read once for all calls that ask the same; nobody changes it. Raises SpApiError 400 when it is not text."""
+    try:
+        return parse_qs(query_string.decode("ascii"), keep_blank_values=True, errors="strict")
+    except ValueError as error:
+        raise invalid_input("Invalid Input", str(error)) from error
 
 
 def _decoded(segment: bytes) -> str:

@@ -16,10 +16,10 @@ encode = _ENCODER.encode
 
 
 def decode(body: bytes) -> Any:
-    """The JSON value in `body`; ValueError whatever is wrong with it, nesting too deep included."""
+    """The JSON value in `body`; ValueError whatever is wrong with it, too deep nesting and too big numbers included."""
     try:
         return _DECODER.decode(body)
-    except (msgspec.MsgspecError, RecursionError) as error:
+    except (msgspec.MsgspecError, ArithmeticError, RecursionError) as error:
         raise ValueError(str(error)) from error
 
 
@@ -62,14 +62,32 @@ def invalid_input(message: str, details: str = "") -> SpApiError:
     return SpApiError(400, "InvalidInput", message, details)
 
 
+_ERRORS = {
+    400: ("InvalidInput", "Invalid Input"),
+    401: ("Unauthorized", "Access to requested resource is denied."),
+    403: ("Unauthorized", "Access to requested resource is denied."),
+    404: ("NotFound", "The requested resource does not exist."),
+    413: ("RequestTooLarge", "The request size exceeded the maximum accepted size."),
+    415: ("UnsupportedMediaType", "The request payload is in an unsupported format."),
+    429: ("QuotaExceeded", "You exceeded your quota for the requested resource."),
+    503: ("ServiceUnavailable", "The service is temporarily unavailable."),
+}
+_FAILURE = ("InternalFailure", "We encountered an internal error. Please try again.")
+
+
+def error_of(status: int, details: str = "") -> SpApiError:
+    """What Amazon says with this status when nothing better is known (FACTS 3.8)."""
+    return SpApiError(status, *_ERRORS.get(status, _FAILURE), details)
+
+
 def unauthorized(details: str) -> SpApiError:
     """FACTS 3.8: missing, expired, revoked, foreign: all are 403 with one message."""
-    return SpApiError(403, "Unauthorized", "Access to requested resource is denied.", details)
+    return error_of(403, details)
 
 
 def quota_exceeded(limit: str | None = None) -> SpApiError:
     """FACTS 3.4: no rate header, no Retry-After. `limit`: which of the app's limits it was (FACTS 3.5)."""
     if limit is None:
-        return SpApiError(429, "QuotaExceeded", "You exceeded your quota for the requested resource.")
+        return error_of(429)
     which = limit if limit in ("relationships", "product data") else "the application"
     return SpApiError(429, "QuotaExceeded", f"The frequency of requests was greater than what is allowed for {which}.")

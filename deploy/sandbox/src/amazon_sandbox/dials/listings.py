@@ -74,13 +74,29 @@ def delete(call: DialCall) -> dict[str, Any]:
     return {"deleted": sku}
 
 
+class Action(msgspec.Struct):
+    action: str
+
+
+class Exemption(msgspec.Struct, rename="camel"):
+    status: Literal["EXEMPT", "EXEMPT_UNTIL_EXPIRY_DATE", "NOT_EXEMPT"]
+    expiry_date: str | msgspec.UnsetType = msgspec.UNSET
+
+
+class Enforcements(msgspec.Struct):
+    actions: list[Action]
+    exemption: Exemption
+
+
 class Issue(msgspec.Struct, rename="camel"):
-    """The model's `Issue`, as far as it is required; the rest is passed on."""
+    """The model's `Issue`; what it does not know is passed on."""
 
     code: str
     message: str
     severity: Literal["ERROR", "WARNING", "INFO"]
     categories: list[str]
+    attribute_names: list[str] | msgspec.UnsetType = msgspec.UNSET
+    enforcements: Enforcements | msgspec.UnsetType = msgspec.UNSET
 
 
 def decree(call: DialCall) -> dict[str, Any]:

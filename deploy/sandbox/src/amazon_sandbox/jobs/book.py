@@ -1,14 +1,17 @@
 """The feeds, or the reports, of one seller: of each kind one is processed at a time, the others wait (FACTS 6.3)."""
 
+import logging
 from typing import TYPE_CHECKING, NamedTuple
 
 import msgspec
 
 from amazon_sandbox.clock import SECOND_MS
-from amazon_sandbox.jobs.job import CANCELLED, IN_PROGRESS, IN_QUEUE, NOTHING_SPECIAL, Fate, Job
+from amazon_sandbox.jobs.job import CANCELLED, FATAL, IN_PROGRESS, IN_QUEUE, NOTHING_SPECIAL, Fate, Job
 
 if TYPE_CHECKING:
     from amazon_sandbox.world import Seller, World
+
+_log = logging.getLogger(__name__)
 
 
 class CallNext(NamedTuple):
@@ -94,9 +97,15 @@ class JobBook:
         if job.stuck:
             job.overdue = True
             return
-        job.process(world, seller, at_ms)
-        job.ended_ms = at_ms
-        del self._running[job.kind]
-        # By way of the agenda: a long queue must not become a deep recursion.
-        world.at(at_ms, CallNext(self, seller, job.kind, at_ms))
+        try:
+            job.process(world, seller, at_ms)
+        except Exception:
+            # Whoever calls next settles the world and is not to blame; a fault of ours ends this job and no other.
+            _log.exception("%s %s could not be processed", job.kind, job.job_id)
+            job.status = FATAL
+        finally:
+            job.ended_ms = at_ms
+            del self._running[job.kind]
+            # By way of the agenda: a long queue must not become a deep recursion.
+            world.at(at_ms, CallNext(self, seller, job.kind, at_ms))
         job.announce(world, seller)

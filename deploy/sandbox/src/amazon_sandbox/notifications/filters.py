@@ -22,7 +22,7 @@ def passes(subscription: Subscription, payload: dict[str, Any]) -> bool:
         return True
     change = payload.get("OrderChangeNotification", payload)
     change_types = event_filter.get("orderChangeTypes")
-    if change_types and change.get("OrderChangeType") not in change_types:
+    if change_types and _member(change, "OrderChangeType") not in change_types:
         return False
     marketplace_ids = event_filter.get("marketplaceIds")
     return not marketplace_ids or _marketplace_of(payload) in marketplace_ids
@@ -89,6 +89,11 @@ def _refuse_expression(expression: Any) -> None:
 
 def _marketplace_of(payload: dict[str, Any]) -> str | None:
     """ANY_OFFER_CHANGED names it in its OfferChangeTrigger."""
-    offer = payload.get("AnyOfferChangedNotification", {})
-    marketplace_id = offer.get("OfferChangeTrigger", {}).get("MarketplaceId") if isinstance(offer, dict) else None
+    trigger = _member(payload.get("AnyOfferChangedNotification"), "OfferChangeTrigger")
+    marketplace_id = _member(trigger, "MarketplaceId")
     return marketplace_id if isinstance(marketplace_id, str) else None
+
+
+def _member(document: Any, name: str) -> Any:
+    """A dial tells payloads of any shape: what is no object has no members."""
+    return document.get(name) if isinstance(document, dict) else None

@@ -22,6 +22,7 @@ from amazon_sandbox.wire import Answer, SpApiError, invalid_input
 from amazon_sandbox.world import Seller, World
 
 _Name = Annotated[str, msgspec.Meta(min_length=1, max_length=50)]
+_MOST_REFERENCE_DIGITS = 20
 
 
 class OrderItem(msgspec.Struct, rename="camel"):
@@ -101,8 +102,14 @@ def _refuse_unquoted_reference(document: dict[str, Any]) -> None:
     reference = detail.get("packageReferenceId") if isinstance(detail, dict) else None
     if reference is not None and not isinstance(reference, str):
         raise invalid_input("Request has missing or has fields with invalid type [packageDetail.packageReferenceId]")
-    if reference is None or not (reference.isascii() and reference.isdigit() and int(reference[:20]) > 0):
+    if reference is None or not _is_positive(reference):
         raise invalid_input("PackageReferenceId: is invalid, must be a positive numeric value.")
+
+
+def _is_positive(reference: str) -> bool:
+    return (
+        reference.isascii() and reference.isdigit() and len(reference) <= _MOST_REFERENCE_DIGITS and int(reference) > 0
+    )
 
 
 def _refuse_order_that_cannot_ship(order: Order, marketplace_id: str) -> None:

@@ -293,7 +293,7 @@ def _refuse_document(name: str, value: str) -> None:
             fits = int(document["maxReceiveCount"]) >= 1 and isinstance(document["deadLetterTargetArn"], str)
         else:
             fits = isinstance(document, dict)
-    except (ValueError, TypeError, KeyError, RecursionError):
+    except (ValueError, TypeError, KeyError, OverflowError, RecursionError):
         fits = False
     if not fits:
         raise SqsError("InvalidAttributeValue", f"Invalid value for the parameter {name}.")

@@ -116,9 +116,10 @@ def _with_lists(parameters: dict[str, Any]) -> dict[str, Any]:
     for name, value in parameters.items():
         members = list(value.values()) if isinstance(value, dict) else []
         if name == "Attribute":
-            result["Attributes"] = {
-                one["Name"]: one.get("Value", "") for one in members if isinstance(one, dict) and "Name" in one
-            }
+            named = [one for one in members if isinstance(one, dict) and "Name" in one]
+            if not all(isinstance(one["Name"], str) for one in named):
+                raise SqsError("MalformedQueryString", "The Name of an Attribute is text.")
+            result["Attributes"] = {one["Name"]: one.get("Value", "") for one in named}
         elif name in _LISTS:
             result[_LISTS[name]] = members
         else:
