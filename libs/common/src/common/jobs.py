@@ -36,12 +36,16 @@ HEARTBEAT_SECONDS = 2.0
 POLL_SECONDS = 0.5
 ERRORS_KEPT = 100
 MAX_ATTEMPTS = 8
+# A run that waits for people is woken; should that be missed in the moment in which it lies down, it looks for itself.
+LOOKS_AGAIN_SECONDS = 900.0
 
 finished = Counter("entrepot_operation_runs_total", "Operation runs that ended", ["operation", "status"])
 
 
 class OperationRun(CommonTable, table=True):
-    """One run. `status`: queued, running, succeeded, failed. `errors` are {code, detail, ...} for people, first 100."""
+    """One run. `status`: queued, running, succeeded, failed. `errors` are {code, detail, ...} for people, first 100.
+
+    `waits_for`, of the same shape, is why a queued run is not going on before people do something."""
 
     __tablename__ = "operation_run"
     __table_args__ = (
@@ -68,6 +72,7 @@ class OperationRun(CommonTable, table=True):
     cursor: dict[str, Any] = Field(default_factory=dict, sa_type=JSONB)
     counts: dict[str, int] = Field(default_factory=dict, sa_type=JSONB)
     errors: list[dict[str, Any]] = Field(default_factory=list, sa_type=JSONB)
+    waits_for: dict[str, Any] | None = Field(default=None, sa_type=JSONB(none_as_null=True))
     progress: float = 0.0
     attempts: int = 0
     token: UUID | None = None
@@ -109,6 +114,14 @@ class RunLater(Exception):
     def __init__(self, seconds: float) -> None:
         super().__init__(f"resumes in {seconds:.1f} s")
         self.seconds = seconds
+
+
+class RunWaits(Exception):
+    """The run waits until people have done something, and says what; `wake` resumes it from its cursor."""
+
+    def __init__(self, code: str, detail: str, **extra: Any) -> None:
+        super().__init__(detail)
+        self.reason = {"code": code, "detail": detail} | extra
 
 
 @dataclass
@@ -204,6 +217,16 @@ async def unschedule(session: AsyncSession, connection_id: UUID) -> None:
     await run(session, "update schedule set enabled = false where connection_id = $1", connection_id)
 
 
+async def wake(session: AsyncSession, connection_id: UUID) -> None:
+    """The connection's runs that wait for people are due now: what they waited for may have come, or never will."""
+    await run(
+        session,
+        "update operation_run set due_at = $2 where connection_id = $1 and status = 'queued' and waits_for is not null",
+        connection_id,
+        clock.now(),
+    )
+
+
 class Worker:
     """Claims due runs and brings each to its end; also turns due schedules into runs."""
 
@@ -296,7 +319,7 @@ class Worker:
                 session,
                 """
                 update operation_run set status = 'running', token = $1, heartbeat_at = clock_timestamp(),
-                    started_at = coalesce(started_at, $3), attempts = attempts + 1
+                    started_at = coalesce(started_at, $3), attempts = attempts + 1, waits_for = null
                 where id = (
                     select r.id from operation_run r
                     where r.operation = any($2)
@@ -343,6 +366,10 @@ class Worker:
         except RunLater as pause:
             # Only what broke or died counts: else a run that pauses often would end at its first mishap.
             await self._requeue(work, pause.seconds, "attempts = attempts - 1, ")
+        except RunWaits as wait:
+            log.info("run_waits", run_id=str(work.id), operation=work.operation, code=wait.reason["code"])
+            change = "attempts = attempts - 1, waits_for = $4, "
+            await self._requeue(work, LOOKS_AGAIN_SECONDS, change, _json(wait.reason))
         except RunFailed as failure:
             work.errors.insert(0, failure.error)
             await self._end(work, "failed")
@@ -377,16 +404,16 @@ class Worker:
             work.errors.insert(0, {"code": "unexpected", "detail": type(error).__name__})
             await self._end(work, "failed")
 
-    async def _requeue(self, work: Work, seconds: float, change: str = "") -> None:
+    async def _requeue(self, work: Work, seconds: float, change: str = "", *values: Any) -> None:
         due_at = clock.now() + timedelta(seconds=seconds)
-        await self._write(work, f"{change}status = 'queued', token = null, due_at = $3", due_at)
+        await self._write(work, f"{change}status = 'queued', token = null, due_at = $3", due_at, *values)
 
     async def _end(self, work: Work, status: str) -> None:
         await self._write(work, f"status = '{status}', finished_at = $3", clock.now())
         finished.labels(work.operation, status).inc()
         log.info("run_ended", run_id=str(work.id), operation=work.operation, status=status, counts=work.counts)
 
-    async def _write(self, work: Work, change: str, at: datetime) -> None:
+    async def _write(self, work: Work, change: str, at: datetime, *values: Any) -> None:
         try:
             async with self._database.transaction() as session:
                 await work.hold(session)
@@ -396,6 +423,7 @@ class Worker:
                     work.id,
                     work.token,
                     at,
+                    *values,
                 )
         except StaleWorker:
             log.warning("run_taken_over", run_id=str(work.id), operation=work.operation)
