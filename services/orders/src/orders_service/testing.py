@@ -21,11 +21,12 @@ from common.contracts.orders import FulfillmentLine
 from common.contracts.shipments import ShipmentCreated, ShippedItem
 from common.db import Database
 from common.http import Response
-from common.jobs import Runner, Worker
+from common.jobs import Runner
 from common.kafka import Consumer
 from common.testing.amazon import Amazon
 from common.testing.events import deliver, published
 from common.testing.plugin import Running
+from common.worker import Worker
 from orders_service.confirming import SyncOrders
 from orders_service.getting import GetOrders
 
