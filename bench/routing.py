@@ -18,9 +18,9 @@ from common.cli import freeze_startup
 from common.contracts.event import Event, Money
 from common.contracts.orders import OrderImported, OrderLine
 from common.db import Database
-from common.jobs import Worker
 from common.kafka import BATCH, Consumer
 from common.testing.events import deliver
+from common.worker import Worker
 from compliance_service import attesting, reroute_queue, rerouting
 from compliance_service.account_turn import take_turn
 from compliance_service.events import TOPICS, handler

@@ -10,8 +10,9 @@ import pytest_asyncio
 from common import jobs
 from common.bulk import run
 from common.db import Database
-from common.jobs import OperationRun, RunFailed, RunLater, StaleWorker, Work, Worker
+from common.jobs import OperationRun, RunFailed, RunLater, RunWaits, StaleWorker, Work
 from common.testing.databases import Databases
+from common.worker import LOOKS_AGAIN_SECONDS, MAX_ATTEMPTS, Worker
 
 ACCOUNT, CONNECTION = uuid4(), uuid4()
 
@@ -73,12 +74,12 @@ async def test_a_broken_run_is_tried_again_and_fails_at_last(database: Database)
 
     run_id = await queue(database)
     worker = Worker(database, {"count": count})
-    for _ in range(jobs.MAX_ATTEMPTS + 2):
+    for _ in range(MAX_ATTEMPTS + 2):
         async with database.transaction() as session:
             await run(session, "update operation_run set due_at = now() - interval '1 hour'")
         await worker.run_due()
     ended = await stored(database, run_id)
-    assert (tries, ended.status) == (jobs.MAX_ATTEMPTS, "failed")
+    assert (tries, ended.status) == (MAX_ATTEMPTS, "failed")
     assert ended.errors[0] == {"code": "unexpected", "detail": "ZeroDivisionError"}
 
 
@@ -101,7 +102,7 @@ async def test_pauses_are_no_attempts(database: Database) -> None:
     async def count(work: Work) -> None:
         page = work.cursor.get("page", 0)
         work.cursor = {"page": page + 1}
-        if page < 2 * jobs.MAX_ATTEMPTS or page % 2:
+        if page < 2 * MAX_ATTEMPTS or page % 2:
             raise RunLater(0)
         raise RuntimeError("at every other page from now on")
 
@@ -116,7 +117,59 @@ async def test_pauses_are_no_attempts(database: Database) -> None:
             await run(session, "update operation_run set due_at = created_at")
         await worker.run_due()
     ended = await stored(database, run_id)
-    assert (ended.status, ended.attempts) == ("failed", jobs.MAX_ATTEMPTS)
+    assert (ended.status, ended.attempts) == ("failed", MAX_ATTEMPTS)
+
+
+@pytest.mark.fault("F14")
+async def test_a_run_that_waits_for_people_says_why_uses_no_attempt_and_goes_on_when_it_is_woken(
+    database: Database,
+) -> None:
+    consented = False
+
+    async def count(work: Work) -> None:
+        if not consented:
+            work.cursor = {"page": 4}
+            raise RunWaits("connection_not_active", "the connection is revoked", fix="Authorize it again")
+        work.count("resumed_at", work.cursor["page"])
+
+    run_id = await queue(database)
+    other_id = await queue(database, uuid4())
+    worker = Worker(database, {"count": count})
+    for _ in range(MAX_ATTEMPTS + 2):
+        async with database.transaction() as session:
+            await jobs.wake(session, CONNECTION)
+        await worker.run_due()
+    waiting = await stored(database, run_id)
+    assert (waiting.status, waiting.attempts, waiting.errors) == ("queued", 0, [])
+    assert waiting.waits_for == {
+        "code": "connection_not_active",
+        "detail": "the connection is revoked",
+        "fix": "Authorize it again",
+    }
+    consented = True
+    assert await worker.run_due() == 0
+    async with database.transaction() as session:
+        await jobs.wake(session, CONNECTION)
+    assert await worker.run_due() == 1
+    ended = await stored(database, run_id)
+    assert (ended.status, ended.counts, ended.waits_for) == ("succeeded", {"resumed_at": 4}, None)
+    assert (await stored(database, other_id)).status == "queued"
+
+
+async def test_a_waiting_run_looks_for_itself_when_nobody_wakes_it(database: Database) -> None:
+    async def count(work: Work) -> None:
+        if not work.cursor:
+            work.cursor = {"page": 4}
+            raise RunWaits("connection_not_active", "the connection is revoked")
+
+    run_id = await queue(database)
+    worker = Worker(database, {"count": count})
+    assert await worker.run_due() == 1
+    async with database.transaction() as session:
+        earlier = f"due_at - interval '{LOOKS_AGAIN_SECONDS} seconds'"
+        await run(session, f"update operation_run set due_at = {earlier}")
+    assert await worker.run_due() == 1
+    assert (await stored(database, run_id)).status == "succeeded"
 
 
 @pytest.mark.fault("F16")

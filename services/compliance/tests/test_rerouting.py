@@ -13,9 +13,10 @@ from common import clock
 from common.bulk import run
 from common.contracts.compliance import OrderHeld, OrderRouted, SourceComplianceChanged
 from common.contracts.event import encode
-from common.jobs import OperationRun, Work, Worker
+from common.jobs import OperationRun, Work
 from common.testing.events import clear_outbox, published, record
 from common.testing.plugin import Running
+from common.worker import Worker
 from compliance_service import attesting, reroute_queue, rerouting
 from compliance_service.testing import Merchant
 

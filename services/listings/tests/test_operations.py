@@ -32,6 +32,38 @@ async def test_a_schedule_is_set_by_channel_and_stays_through_a_change_of_the_co
     await shop.call("PUT", f"{path}/import", {"every_seconds": 600}, status=400)
 
 
+@pytest.mark.row("B2")
+@pytest.mark.edge(21)
+async def test_a_link_waits_for_its_connection_and_ends_when_that_is_deleted(shop: Shop) -> None:
+    await shop.seed(offer("A"))
+    await shop.upsert(shop.row("A", quantity=2))
+    path = f"/v1/channels/{shop.channel_id}/operations/link"
+    first, second = [(await shop.call("POST", path, status=202))["id"] for _ in range(2)]
+
+    async def runs() -> list[tuple[str, str | None]]:
+        found = [await shop.call("GET", f"/v1/operations/{run_id}") for run_id in (first, second)]
+        return [(one["status"], one["waits_for"] and one["waits_for"]["detail"]) for one in found]
+
+    await shop.connect(ConnectionDisabled, status="disabled")
+    calls = await shop.calls()
+    await shop.work()
+    assert await runs() == [("queued", "the connection is disabled")] * 2
+    assert await shop.calls() == calls
+    await shop.connect()
+    await shop.work()
+    assert await runs() == [("succeeded", None)] * 2
+    assert (await shop.listing("A"))["link"] == "linked"
+
+    first, second = [(await shop.call("POST", path, status=202))["id"] for _ in range(2)]
+    await shop.connect(ConnectionDisabled, status="disabled")
+    await shop.work()
+    calls = await shop.calls()
+    await shop.connect(ConnectionDisabled, status="deleted")
+    await shop.work()
+    assert await runs() == [("failed", None)] * 2
+    assert await shop.calls() == calls
+
+
 async def test_an_older_event_of_a_connection_changes_nothing(shop: Shop) -> None:
     await shop.connect(ConnectionDisabled, status="disabled")
     shop.version = 0

@@ -172,14 +172,16 @@ async def test_a_revoked_connection_is_not_called_and_resumes_after_consent(shop
     calls = await shop.calls()
     await shop.sql("update schedule set next_at = now()")
     await shop.work()
-    ended = await shop.call("GET", f"/v1/operations/{queued['id']}")
-    assert (ended["status"], ended["errors"][0]["code"]) == ("failed", "connection-not-active")
+    waiting = await shop.call("GET", f"/v1/operations/{queued['id']}")
+    assert (waiting["status"], waiting["waits_for"]["code"]) == ("queued", "connection-not-active")
     refused = await shop.call("POST", f"{path}/operations/sync", status=409)
     assert refused["type"] == "/problems/connection-not-active"
     assert await shop.calls() == calls
     await shop.connect(ConnectionAuthorized)
     await shop.work()
     assert (await shop.at_amazon("A"))["quantity"] == 2
+    ended = await shop.call("GET", f"/v1/operations/{queued['id']}")
+    assert (ended["status"], ended["waits_for"], ended["counts"]["pushed"]) == ("succeeded", None, 1)
 
 
 @pytest.mark.fault("F10")

@@ -9,7 +9,8 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 
 from common.contracts.orders import OrderImported, TrackingConfirmed
 from common.db import Database
-from common.jobs import Runner, Worker
+from common.jobs import Runner
+from common.worker import Worker
 from orders_service.confirming import SyncOrders
 from orders_service.getting import GetOrders
 from orders_service.testing import Shop

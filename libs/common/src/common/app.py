@@ -21,13 +21,14 @@ from common.callers import Issuer, KeySource, Verifier
 from common.crypto import KeyRing
 from common.db import Database
 from common.health import database_problem, health_routes
-from common.jobs import Runner, Worker
+from common.jobs import Runner
 from common.kafka import Consumer, Handler
 from common.outbox import Notifier, Relay
 from common.reading import Reads
 from common.rewrapping import SealedColumn
 from common.service_tokens import RemoteKeys, ServiceToken
 from common.settings import ServiceSettings
+from common.worker import Worker
 
 log = structlog.get_logger()
 

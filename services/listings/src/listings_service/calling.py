@@ -8,20 +8,25 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 
 from common.amazon.client import Seller
 from common.amazon.errors import AccessDenied, AmazonError, ConnectionNotActive, ConnectionRevoked, Throttled
-from common.jobs import RunFailed, RunLater
+from common.jobs import RunFailed, RunLater, RunWaits
 from listings_service.models import Connection
-from listings_service.remembering import CALLABLE
+from listings_service.remembering import CALLABLE, DELETED
 
 # After Amazon or auth was away: the run goes on from its cursor.
 _PAUSE_SECONDS = 10.0
+_FIX = "Enable the connection if it is disabled, else authorise it again; the run then goes on by itself"
 
 
 async def seller(session: AsyncSession, connection_id: UUID) -> Seller:
-    """The seller to call for. A connection that may not be called fails the run before any call is made (edge 21)."""
+    """The seller to call for. While the connection may not be called the run waits, before any call (edge 21).
+
+    Raises `RunWaits` then, and `RunFailed` when the connection is gone.
+    """
     connection = await session.get(Connection, connection_id, populate_existing=True)
-    if connection is None or connection.status not in CALLABLE:
-        status = connection.status if connection else "unknown"
-        raise RunFailed("connection-not-active", f"the connection is {status}; authorise it again to go on")
+    if connection is None or connection.status == DELETED:
+        raise RunFailed("connection-not-active", "the connection is deleted", fix="Connect the seller again")
+    if connection.status not in CALLABLE:
+        raise RunWaits("connection-not-active", f"the connection is {connection.status}", fix=_FIX)
     # `region` is only ever written from an event whose contract knows the three.
     return Seller(connection.account_id, connection.id, connection.selling_partner_id, connection.region)  # type: ignore[arg-type]
 
@@ -35,13 +40,13 @@ def outcomes() -> Iterator[None]:
         raise outcome(error) from error
 
 
-def outcome(error: AmazonError) -> RunFailed | RunLater:
-    """Later for what passes by itself, failed for what somebody has to set right."""
+def outcome(error: AmazonError) -> RunFailed | RunLater | RunWaits:
+    """Later for what passes by itself; for what somebody has to set right the run waits, or has failed."""
     match error:
         case Throttled():
             return RunLater(error.retry_after)
         case ConnectionRevoked() | ConnectionNotActive():
-            return RunFailed("connection-not-active", str(error))
+            return RunWaits("connection-not-active", str(error), fix=_FIX)
         case AccessDenied():
             return RunFailed("access-denied", str(error), amazon_code=error.code)
         case _:

@@ -14,6 +14,7 @@ from listings_service.models import Channel
 
 # Auth hands out access tokens in these states; the warning before the yearly renewal changes nothing yet.
 CALLABLE = frozenset({"active", "reauthorization_due"})
+DELETED = "deleted"
 
 
 async def remember(session: AsyncSession, received: Sequence[Received], *, sync_every_seconds: float) -> None:
@@ -44,6 +45,8 @@ async def _remember(session: AsyncSession, event: ConnectionEvent, sync_every_se
     if not newer:
         return
     await _remember_channels(session, event)
+    if event.status in (*CALLABLE, DELETED):
+        await jobs.wake(session, event.connection_id)
     if event.status in CALLABLE:
         await _resume(session, event, sync_every_seconds)
     else:

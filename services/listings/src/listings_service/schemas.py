@@ -200,7 +200,10 @@ class ScheduleView(BaseModel):
 
 
 class RunView(BaseModel):
-    """One operation run: who asked, how far it is, what it counted and what went wrong (first hundred)."""
+    """One operation run: who asked, how far it is, what it counted and what went wrong (first hundred).
+
+    `waits_for` (code, detail, fix) is why a queued run is not going on before somebody does something.
+    """
 
     id: UUID
     connection_id: UUID
@@ -211,6 +214,7 @@ class RunView(BaseModel):
     progress: float
     counts: dict[str, int]
     errors: list[dict[str, Any]]
+    waits_for: dict[str, Any] | None = None
     created_at: datetime
     started_at: datetime | None
     finished_at: datetime | None

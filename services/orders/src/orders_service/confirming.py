@@ -20,7 +20,7 @@ from common.db import Database
 from common.jobs import Work
 from common.outbox import publish
 from orders_service import carriers
-from orders_service.asking import amazon_errors_end_the_run, seller_of
+from orders_service.asking import amazon_errors_end_the_run, seller_now, seller_of
 from orders_service.fulfilling import reference_of
 from orders_service.models import Order, Shipment
 from orders_service.order_state import CANCELLED
@@ -55,6 +55,7 @@ class _Due:
 @dataclass(frozen=True, slots=True)
 class _Parcel:
     shipment_id: UUID
+    seller: Seller
     package: PackageDetail
 
 
@@ -77,7 +78,7 @@ class SyncOrders:
         begun = clock.now()
         with amazon_errors_end_the_run():
             while due := await self._next(work, begun):
-                await self._settle(work, seller, due, begun)
+                await self._settle(work, due, begun)
 
     async def _next(self, work: Work, begun: datetime) -> _Due | None:
         """The order with a shipment to send or to look for; the earliest to ship comes first."""
@@ -96,12 +97,12 @@ class SyncOrders:
             row = (await session.exec(query)).first()
         return _Due(*row) if row else None
 
-    async def _settle(self, work: Work, seller: Seller, due: _Due, begun: datetime) -> None:
+    async def _settle(self, work: Work, due: _Due, begun: datetime) -> None:
         """Looks for what was sent, then sends what is queued; each package is one call."""
         if await self._has_sent(due, begun):
-            await self._look(work, seller, due)
+            await self._look(work, due)
         while parcel := await self._prepare(work, due):
-            await self._send(work, seller, due, parcel)
+            await self._send(work, due, parcel)
 
     async def _has_sent(self, due: _Due, begun: datetime) -> bool:
         query = select(Shipment.id).where(
@@ -112,9 +113,9 @@ class SyncOrders:
         async with self._db.transaction() as session:
             return (await session.exec(query.limit(1))).first() is not None
 
-    async def _look(self, work: Work, seller: Seller, due: _Due) -> None:
+    async def _look(self, work: Work, due: _Due) -> None:
         """One getOrder answers for all packages of the order."""
-        packages = await self._packages(seller, due)
+        packages = await self._packages(work, due)
         async with self._db.transaction() as session:
             await work.hold(session)
             stored, shipments = await _lock(session, due.order_id, (SENDING, UNVERIFIED))
@@ -126,7 +127,8 @@ class SyncOrders:
                     self._not_shown(work, stored, shipment)
                 session.add(shipment)
 
-    async def _packages(self, seller: Seller, due: _Due) -> tuple[OrderPackage, ...]:
+    async def _packages(self, work: Work, due: _Due) -> tuple[OrderPackage, ...]:
+        seller = await seller_now(self._db, work)
         try:
             answer = await get_order(self._amazon, seller, due.amazon_order_id, included_data=("PACKAGES",))
         except (NotFound, InvalidInput):
@@ -156,6 +158,7 @@ class SyncOrders:
         """Claims the next queued shipment: its package reference is committed before the first call."""
         async with self._db.transaction() as session:
             await work.hold(session)
+            seller = await seller_of(session, work)
             order, shipments = await _lock(session, due.order_id, (QUEUED,))
             for shipment in shipments:
                 if order.status == CANCELLED:
@@ -173,13 +176,13 @@ class SyncOrders:
                 shipment.attempts += 1
                 shipment.next_attempt_at = clock.now() + self._delays[0]
                 session.add_all([order, shipment])
-                return _Parcel(shipment.id, _package(order, shipment, checked))
+                return _Parcel(shipment.id, seller, _package(order, shipment, checked))
         return None
 
-    async def _send(self, work: Work, seller: Seller, due: _Due, parcel: _Parcel) -> None:
+    async def _send(self, work: Work, due: _Due, parcel: _Parcel) -> None:
         try:
             await confirm_shipment(
-                self._amazon, seller, due.amazon_order_id, parcel.package, marketplace_id=due.marketplace_id
+                self._amazon, parcel.seller, due.amazon_order_id, parcel.package, marketplace_id=due.marketplace_id
             )
         except (OutcomeUnknown, Unavailable):
             # It may have been carried out: the shipment stays `sending`, and is looked for before it is sent again.
@@ -188,7 +191,7 @@ class SyncOrders:
             await self._unsend(work, due, parcel)
             raise
         except (InvalidInput, NotFound) as refused:
-            await self._refused(work, seller, due, parcel, refused)
+            await self._refused(work, due, parcel, refused)
         else:
             work.count("sent")
             await self._accepted(work, due, parcel)
@@ -210,11 +213,9 @@ class SyncOrders:
             shipment.next_attempt_at = clock.now()
             session.add(shipment)
 
-    async def _refused(
-        self, work: Work, seller: Seller, due: _Due, parcel: _Parcel, refused: InvalidInput | NotFound
-    ) -> None:
+    async def _refused(self, work: Work, due: _Due, parcel: _Parcel, refused: InvalidInput | NotFound) -> None:
         """Amazon's refusal lands on the shipment, in Amazon's words, unless it says what is already true (edge 14)."""
-        packages = await self._packages(seller, due)
+        packages = await self._packages(work, due)
         async with self._db.transaction() as session:
             await work.hold(session)
             order, (shipment,) = await _lock(session, due.order_id, (SENDING,), parcel.shipment_id)

@@ -1,6 +1,6 @@
 """Get Orders: one query per seller for all its marketplaces, page by page, and a cursor that no order escapes."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -18,7 +18,7 @@ from common.crypto import KeyRing
 from common.db import Database
 from common.jobs import RunFailed, Work
 from orders_service import unimported
-from orders_service.asking import amazon_errors_end_the_run, seller_of
+from orders_service.asking import amazon_errors_end_the_run, seller_now, seller_of
 from orders_service.importing import PageResult, store_page
 from orders_service.models import Channel, ImportCursor
 
@@ -41,33 +41,41 @@ class GetOrders:
 
     async def __call__(self, work: Work) -> None:
         async with self._db.transaction() as session:
-            seller = await seller_of(session, work)
+            await seller_of(session, work)
             channels = await _channels(session, work)
         with amazon_errors_end_the_run():
             if wanted := work.parameters.get("amazon_order_ids"):
-                await self._get_each(work, seller, wanted)
+                await self._back_fill(work, wanted)
                 return
             async with self._db.transaction() as session:
                 retried = await unimported.to_retry(session, work.connection_id)
-            await self._get_each(work, seller, retried)
-            await self._get_window(work, seller, channels)
+            for order_id in retried:
+                await self._get_one(work, order_id)
+            await self._get_window(work, channels)
 
-    async def _get_each(self, work: Work, seller: Seller, order_ids: Iterable[str]) -> None:
-        """Orders that are asked for by id: set aside before, or back-filled by hand."""
-        for order_id in order_ids:
-            orders: list[amazon_order.Order] = []
-            try:
-                orders.append(await get_order(self._amazon, seller, order_id, included_data=INCLUDED_DATA))
-            except NotFound:
-                work.error("not_found", "Amazon has no such order of this seller", amazon_order_id=order_id)
-            except MalformedAnswer as error:
-                work.error("malformed", str(error), amazon_order_id=order_id)
-            await self._store(work, seller, orders, ())
+    async def _back_fill(self, work: Work, order_ids: Sequence[str]) -> None:
+        done = work.cursor.get("ids_done", 0)
+        for number, order_id in enumerate(order_ids[done:], done + 1):
+            await self._get_one(work, order_id)
+            work.cursor = {"ids_done": number}
 
-    async def _get_window(self, work: Work, seller: Seller, channels: list[Channel]) -> None:
+    async def _get_one(self, work: Work, order_id: str) -> None:
+        """An order that is asked for by id: set aside before, or back-filled by hand."""
+        seller = await seller_now(self._db, work)
+        orders: list[amazon_order.Order] = []
+        try:
+            orders.append(await get_order(self._amazon, seller, order_id, included_data=INCLUDED_DATA))
+        except NotFound:
+            work.error("not_found", "Amazon has no such order of this seller", amazon_order_id=order_id)
+        except MalformedAnswer as error:
+            work.error("malformed", str(error), amazon_order_id=order_id)
+        await self._store(work, seller, orders, ())
+
+    async def _get_window(self, work: Work, channels: list[Channel]) -> None:
         if "last_updated_after" not in work.cursor:
             work.cursor = {"last_updated_after": await self._window_start(work, channels)}
         while True:
+            seller = await seller_now(self._db, work)
             page = await self._page(work, seller)
             await self._store(work, seller, page.orders, page.malformed)
             # Only after the commit: who dies before it gets the same page again, which then changes nothing.
@@ -93,7 +101,7 @@ class GetOrders:
             # A token lives 24 h (FACTS 8.2.2): the window starts again, what is stored already changes nothing.
             work.count("windows_restarted")
             work.cursor = {"last_updated_after": work.cursor["last_updated_after"], "restarts": restarts + 1}
-            return await self._search(work, seller, None)
+            return await self._search(work, await seller_now(self._db, work), None)
 
     async def _search(self, work: Work, seller: Seller, token: str | None) -> OrdersPage:
         return await search_orders(

@@ -8,7 +8,7 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 from common import jobs
 from common.bulk import run
 from common.contracts.connections import ConnectionEvent
-from orders_service.asking import CALLABLE
+from orders_service.asking import CALLABLE, DELETED
 from orders_service.models import Channel
 from orders_service.settings import OrdersSettings
 from orders_service.unimported import retry_skipped
@@ -20,7 +20,7 @@ DEFAULT_CREATED_WITHIN_DAYS = 30
 async def connection_changed(
     session: AsyncSession, settings: OrdersSettings, events: Sequence[ConnectionEvent]
 ) -> None:
-    """Keeps the newest state of each connection; its schedules run while it may be used, and resume where they were."""
+    """Keeps the newest state of each connection; its schedules and waiting runs go on while it may be used."""
     newest = {event.connection_id: event for event in sorted(events, key=lambda event: event.version)}
     for _, event in sorted(newest.items()):
         if await _upsert_connection(session, event):
@@ -87,6 +87,8 @@ async def _upsert_channels(session: AsyncSession, event: ConnectionEvent) -> Non
 
 
 async def _schedule(session: AsyncSession, settings: OrdersSettings, event: ConnectionEvent) -> None:
+    if event.status in (*CALLABLE, DELETED):
+        await jobs.wake(session, event.connection_id)
     if event.status not in CALLABLE:
         await jobs.unschedule(session, event.connection_id)
         return

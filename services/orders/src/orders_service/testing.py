@@ -1,13 +1,15 @@
 """A merchant's shop for tests: a seller at the local Amazon, and the orders service that works for it. Never
 imported by product code."""
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any, TypeVar
 from uuid import UUID, uuid4
 
 from sqlmodel import SQLModel, select
+from sqlmodel.ext.asyncio.session import AsyncSession
 
 from common.amazon.client import Seller
 from common.bulk import run
@@ -17,11 +19,16 @@ from common.contracts.connections import Channel as ChannelTold
 from common.contracts.event import Event
 from common.contracts.orders import FulfillmentLine
 from common.contracts.shipments import ShipmentCreated, ShippedItem
+from common.db import Database
 from common.http import Response
+from common.jobs import Runner
 from common.kafka import Consumer
 from common.testing.amazon import Amazon
 from common.testing.events import deliver, published
 from common.testing.plugin import Running
+from common.worker import Worker
+from orders_service.confirming import SyncOrders
+from orders_service.getting import GetOrders
 
 US, CANADA, UK = "ATVPDKIKX0DER", "A2EUQ1WTGCTBG2", "A1F83G8C2ARO7P"
 RETURN_ADDRESS = Address(
@@ -36,6 +43,27 @@ SCOPES = ("orders:read", "orders:write", "operations:read", "operations:write")
 
 M = TypeVar("M", bound=SQLModel)
 E = TypeVar("E", bound=Event)
+
+
+class InterruptedDatabase(Database):
+    """After the first commit that leaves a row for the query `seen`, `act` happens before the run's next step."""
+
+    def __init__(self, url: str, seen: str, act: Callable[[], Awaitable[None]]) -> None:
+        super().__init__(url, service="orders")
+        self.acted = False
+        self._seen = seen
+        self._act = act
+
+    @asynccontextmanager
+    async def transaction(self) -> AsyncIterator[AsyncSession]:
+        async with super().transaction() as session:
+            yield session
+        if self.acted:
+            return
+        async with super().transaction() as session:
+            self.acted = bool(await run(session, self._seen))
+        if self.acted:
+            await self._act()
 
 
 @dataclass
@@ -136,11 +164,35 @@ class Shop:
 
     async def run(self, operation: str, **body: Any) -> Any:
         """Starts an operation by hand and works until nothing is due; the run as the API shows it."""
+        run_id = await self.start(operation, **body)
+        await self.service.runtime.worker().run_due()
+        return await self.operation(run_id)
+
+    async def operation(self, run_id: str) -> Any:
+        return await self.call("GET", f"/v1/operations/{run_id}")
+
+    async def start(self, operation: str, **body: Any) -> str:
+        """Starts an operation by hand and leaves it queued; the run's id."""
         await self.refill_buckets()
         path = f"/v1/connections/{self.connection_id}/operations/{operation}"
-        started = await self.call("POST", path, body or None)
-        await self.service.runtime.worker().run_due()
-        return await self.call("GET", f"/v1/operations/{started['id']}")
+        return str((await self.call("POST", path, body or None))["id"])
+
+    async def work_interrupted(self, seen: str, act: Callable[[], Awaitable[None]]) -> None:
+        """Works until nothing is due; in the middle, when `seen` finds its first row, `act` happens."""
+        runtime = self.service.runtime
+        db = InterruptedDatabase(runtime.db.url, seen, act)
+        runners: dict[str, Runner] = {
+            "get_orders": GetOrders(db, runtime.amazon, runtime.key_ring),
+            "sync_orders": SyncOrders(db, runtime.amazon, (0.0,)),
+        }
+        await Worker(runtime.db, runners).run_due()
+        await db.close()
+        assert db.acted, f"no row for {seen}"
+
+    async def calls(self, operation: str) -> int:
+        """How often Amazon was called so far, whatever it answered."""
+        calls = (await self.amazon.dial("GET", "/sandbox/books/calls"))["calls"]
+        return sum(calls.get(operation, {}).values())
 
     async def refill_buckets(self) -> None:
         """Amazon's allowance as after a long pause: what is tested is not how fast one may call."""

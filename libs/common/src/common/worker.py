@@ -1,0 +1,239 @@
+"""The worker of operation runs: claims each under a lease, keeps it by a heartbeat, and writes how it ended."""
+
+import asyncio
+import random
+from collections.abc import Mapping
+from datetime import datetime, timedelta
+from typing import Any
+from uuid import UUID, uuid4
+
+import msgspec
+import structlog
+from prometheus_client import Counter
+from sqlalchemy.exc import IntegrityError
+
+from common import clock
+from common.bulk import run
+from common.db import Database, is_transient
+from common.jobs import RunFailed, RunLater, Runner, RunWaits, StaleWorker, Work, as_json, start
+from common.telemetry import correlate
+
+log = structlog.get_logger()
+
+_decoder = msgspec.json.Decoder()
+
+# A worker that has not written for this long is taken for dead (RELIABILITY F1: resumed within 10 s).
+LEASE_SECONDS = 8.0
+HEARTBEAT_SECONDS = 2.0
+POLL_SECONDS = 0.5
+MAX_ATTEMPTS = 8
+# A run that waits for people is woken; should that be missed in the moment in which it lies down, it looks for itself.
+LOOKS_AGAIN_SECONDS = 900.0
+
+finished = Counter("entrepot_operation_runs_total", "Operation runs that ended", ["operation", "status"])
+
+
+class Worker:
+    """Claims due runs and brings each to its end; also turns due schedules into runs."""
+
+    def __init__(self, database: Database, runners: Mapping[str, Runner], *, concurrency: int = 4) -> None:
+        self._database = database
+        self._runners = runners
+        self._concurrency = concurrency
+        self._busy: set[asyncio.Task[None]] = set()
+
+    async def run(self) -> None:
+        """Works until cancelled."""
+        try:
+            while True:
+                try:
+                    await self._start_due()
+                    work = await self._claim() if len(self._busy) < self._concurrency else None
+                except Exception as error:
+                    if not is_transient(error):
+                        raise
+                    log.warning("worker_waits_for_database", reason=type(error).__name__)
+                    await asyncio.sleep(1)
+                    continue
+                if work is None:
+                    await asyncio.sleep(POLL_SECONDS)
+                    continue
+                task = asyncio.create_task(self.execute(work), name=f"run-{work.operation}")
+                self._busy.add(task)
+                task.add_done_callback(self._busy.discard)
+        finally:
+            for task in self._busy:
+                task.cancel()
+            await asyncio.gather(*self._busy, return_exceptions=True)
+
+    async def run_due(self) -> int:
+        """Executes everything that is due now, one after another; answers how many runs. For tests and commands."""
+        await self._start_due()
+        executed = 0
+        while work := await self._claim():
+            await self.execute(work)
+            executed += 1
+        return executed
+
+    async def _start_due(self) -> None:
+        now = clock.now()
+        async with self._database.transaction() as session:
+            due = await run(
+                session,
+                "select connection_id, operation, account_id, every_seconds from schedule "
+                "where enabled and next_at <= $1 and operation = any($2) "
+                "order by next_at limit 50 for update skip locked",
+                now,
+                list(self._runners),
+            )
+            for connection_id, operation, account_id, every in due:
+                open_run = await run(
+                    session,
+                    "select 1 from operation_run where connection_id = $1 and operation = $2 "
+                    "and status in ('queued', 'running') limit 1",
+                    connection_id,
+                    operation,
+                )
+                if not open_run:
+                    await start(
+                        session,
+                        account_id=account_id,
+                        connection_id=connection_id,
+                        operation=operation,
+                        requested_by="schedule",
+                    )
+                # A little jitter, so that connections made together do not call together for ever.
+                pause = every * random.uniform(0.95, 1.05)  # noqa: S311 - not a secret
+                await run(
+                    session,
+                    "update schedule set next_at = $3 where connection_id = $1 and operation = $2",
+                    connection_id,
+                    operation,
+                    now + timedelta(seconds=pause),
+                )
+
+    async def _claim(self) -> Work | None:
+        try:
+            return await self._claim_next(uuid4())
+        except IntegrityError:
+            # Another worker began a run of the same connection and operation in this very moment.
+            return None
+
+    async def _claim_next(self, token: UUID) -> Work | None:
+        async with self._database.transaction() as session:
+            rows = await run(
+                session,
+                """
+                update operation_run set status = 'running', token = $1, heartbeat_at = clock_timestamp(),
+                    started_at = coalesce(started_at, $3), attempts = attempts + 1, waits_for = null
+                where id = (
+                    select r.id from operation_run r
+                    where r.operation = any($2)
+                      and ((r.status = 'queued' and r.due_at <= $3 and not exists (
+                               select 1 from operation_run o where o.connection_id = r.connection_id
+                               and o.operation = r.operation and o.status = 'running'))
+                        or (r.status = 'running' and r.heartbeat_at < clock_timestamp() - $4 * interval '1 second'))
+                    order by r.due_at limit 1 for update skip locked)
+                returning id, account_id, connection_id, channel_id, operation, parameters, cursor, counts, errors,
+                    progress
+                """,
+                token,
+                list(self._runners),
+                clock.now(),
+                LEASE_SECONDS,
+            )
+        if not rows:
+            return None
+        row = rows[0]
+        return Work(
+            id=row[0],
+            account_id=row[1],
+            connection_id=row[2],
+            channel_id=row[3],
+            operation=row[4],
+            parameters=_loads(row[5]),
+            cursor=_loads(row[6]),
+            counts=_loads(row[7]),
+            errors=_loads(row[8]),
+            progress=row[9],
+            token=token,
+        )
+
+    async def execute(self, work: Work) -> None:
+        """Runs one claimed run to its end; every outcome is written, none is silent."""
+        correlate(work.id.hex)
+        beat = asyncio.create_task(self._beat(work))
+        try:
+            await self._runners[work.operation](work)
+            work.progress = 1.0
+            await self._end(work, "succeeded")
+        except StaleWorker:
+            log.warning("run_taken_over", run_id=str(work.id), operation=work.operation)
+        except RunLater as pause:
+            # Only what broke or died counts: else a run that pauses often would end at its first mishap.
+            await self._requeue(work, pause.seconds, "attempts = attempts - 1, ")
+        except RunWaits as wait:
+            log.info("run_waits", run_id=str(work.id), operation=work.operation, code=wait.reason["code"])
+            change = "attempts = attempts - 1, waits_for = $4, "
+            await self._requeue(work, LOOKS_AGAIN_SECONDS, change, as_json(wait.reason))
+        except RunFailed as failure:
+            work.errors.insert(0, failure.error)
+            await self._end(work, "failed")
+        except Exception as error:
+            log.exception("run_broke", run_id=str(work.id), operation=work.operation)
+            await self._retry_or_fail(work, error)
+        finally:
+            beat.cancel()
+
+    async def _beat(self, work: Work) -> None:
+        """Keeps the lease while a runner waits for Amazon; it does not touch the cursor."""
+        while True:
+            await asyncio.sleep(HEARTBEAT_SECONDS)
+            try:
+                async with self._database.transaction() as session:
+                    await run(
+                        session,
+                        "update operation_run set heartbeat_at = clock_timestamp() where id = $1 and token = $2",
+                        work.id,
+                        work.token,
+                    )
+            except Exception as error:
+                if not is_transient(error):
+                    raise
+
+    async def _retry_or_fail(self, work: Work, error: Exception) -> None:
+        async with self._database.transaction() as session:
+            attempts = (await run(session, "select attempts from operation_run where id = $1", work.id))[0][0]
+        if attempts < MAX_ATTEMPTS:
+            await self._requeue(work, min(60.0, 2.0**attempts) * random.random())  # noqa: S311 - jitter
+        else:
+            work.errors.insert(0, {"code": "unexpected", "detail": type(error).__name__})
+            await self._end(work, "failed")
+
+    async def _requeue(self, work: Work, seconds: float, change: str = "", *values: Any) -> None:
+        due_at = clock.now() + timedelta(seconds=seconds)
+        await self._write(work, f"{change}status = 'queued', token = null, due_at = $3", due_at, *values)
+
+    async def _end(self, work: Work, status: str) -> None:
+        await self._write(work, f"status = '{status}', finished_at = $3", clock.now())
+        finished.labels(work.operation, status).inc()
+        log.info("run_ended", run_id=str(work.id), operation=work.operation, status=status, counts=work.counts)
+
+    async def _write(self, work: Work, change: str, at: datetime, *values: Any) -> None:
+        try:
+            async with self._database.transaction() as session:
+                await work.hold(session)
+                await run(
+                    session,
+                    f"update operation_run set {change} where id = $1 and token = $2",  # noqa: S608 - own words
+                    work.id,
+                    work.token,
+                    at,
+                    *values,
+                )
+        except StaleWorker:
+            log.warning("run_taken_over", run_id=str(work.id), operation=work.operation)
+
+
+def _loads(value: Any) -> Any:
+    return _decoder.decode(value) if isinstance(value, str) else value
