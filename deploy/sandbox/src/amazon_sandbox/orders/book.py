@@ -112,6 +112,7 @@ class Order(msgspec.Struct, eq=False):
     programs: tuple[str, ...] = ()
     merchant_order_id: str | None = None  # the seller's own, by acknowledgement
     cancellation: Cancellation | None = None
+    taken: tuple[int, ...] = ()  # units that left Amazon's stock for each line, in the order of the lines
     accepted: dict[str, Package] = {}
     packages: dict[str, Package] = {}
     confirmations: int = 0
