@@ -132,6 +132,11 @@ class Order(msgspec.Struct, eq=False):
     def is_pending(self) -> bool:
         return self.status.startswith(PENDING)
 
+    @property
+    def has_address(self) -> bool:
+        """FACTS 4.8; there is no InvoiceUnconfirmed here."""
+        return self.status in (UNSHIPPED, PARTIALLY_SHIPPED, SHIPPED)
+
 
 def shipped_quantity(packages: Iterable[Package], order_item_id: str) -> int:
     return sum(package.quantities.get(order_item_id, 0) for package in packages)

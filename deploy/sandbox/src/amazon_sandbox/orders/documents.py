@@ -113,7 +113,7 @@ def render(order: Order, included: int, now_ms: int) -> bytes:
 
 def _document(order: Order, included: int) -> dict[str, Any]:
     marketplace = MARKETPLACES[order.marketplace_id]
-    # A pending order has no prices and no address yet, a cancelled one has them no more (EDGE_CASES 1 and 7).
+    # A pending order has no prices yet, a cancelled one has them no more (EDGE_CASES 1 and 7).
     settled = not order.is_pending and order.status != CANCELLED
     document: dict[str, Any] = {
         "orderId": order.order_id,
@@ -134,7 +134,7 @@ def _document(order: Order, included: int) -> dict[str, Any]:
         document["associatedOrders"] = [{"orderId": order.replaces, "associationType": "REPLACEMENT_ORIGINAL_ID"}]
     if included & _BIT["BUYER"] and settled:
         document["buyer"] = buyer_of(order, included)
-    if included & _BIT["RECIPIENT"] and settled:
+    if included & _BIT["RECIPIENT"] and order.has_address:
         document["recipient"] = {"deliveryAddress": address_of(order, included)}
     if included & _BIT["PROCEEDS"] and settled:
         items = sum((line.unit_price * line.quantity for line in order.lines), Decimal(0))
