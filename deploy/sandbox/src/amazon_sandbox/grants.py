@@ -122,6 +122,17 @@ class Grants:
             return None
         return grant
 
+    def holds(self, app_client_id: str, selling_partner_id: str, now_ms: int) -> bool:
+        """Whether the seller's consent to this app is in force."""
+        return any(
+            grant.selling_partner_id == selling_partner_id
+            and grant.app.client_id == app_client_id
+            and not grant.revoked
+            and not grant.replaced
+            and now_ms < grant.expires_ms
+            for grant in self._grants.values()
+        )
+
     def issue_access_token(self, app: App, grant: Grant | None, scope: str | None, now_ms: int, life_s: int) -> str:
         return self._issue("Atza|", AccessToken(app, now_ms + life_s * SECOND_MS, grant, scope))
 
