@@ -249,6 +249,40 @@ def test_update_shipment_status_is_for_orders_picked_up_in_a_store(seller: Selli
     assert seller.call("GET", f"{ORDERS}/{pickup}").json()["payload"]["OrderStatus"] == "Shipped"
 
 
+@pytest.mark.fact("8.4")
+def test_what_was_picked_up_is_fulfilled_and_cannot_be_shipped_as_well(seller: SellingPartner) -> None:
+    (order_id,) = place(seller, {"in_store_pickup": True})
+    path, body = f"{ORDERS}/{order_id}/shipment", {"marketplaceId": US, "shipmentStatus": "PickedUp"}
+
+    def shown() -> tuple[str, int, int]:
+        order = seller.order(order_id, includedData="FULFILLMENT,PACKAGES").json()["order"]
+        assert "packages" not in order
+        old = seller.call("GET", f"{ORDERS}/{order_id}").json()["payload"]
+        assert old["NumberOfItemsShipped"] == order["orderItems"][0]["fulfillment"]["quantityFulfilled"]
+        status = order["fulfillment"]["fulfillmentStatus"]
+        return status, old["NumberOfItemsShipped"], old["NumberOfItemsUnshipped"]
+
+    item_id = seller.order(order_id).json()["order"]["orderItems"][0]["orderItemId"]
+    for quantity in (0, "1", True):
+        wrong = {**body, "orderItems": [{"orderItemId": item_id, "quantity": quantity}]}
+        assert seller.call("POST", path, wrong).status_code == 400
+    one = {**body, "orderItems": [{"orderItemId": item_id, "quantity": 1}]}
+    assert seller.call("POST", path, one).status_code == 204
+    assert shown() == ("PARTIALLY_SHIPPED", 1, 1)
+    assert seller.call("POST", path, body).status_code == 204
+    assert shown() == ("SHIPPED", 2, 0)
+    detail = {
+        "packageReferenceId": "1",
+        "carrierCode": "UPS",
+        "trackingNumber": "1Z",
+        "shipDate": "2026-11-23T10:00:00Z",
+        "orderItems": [{"orderItemId": item_id, "quantity": 1}],
+    }
+    refused = seller.confirm_shipment(order_id, {"marketplaceId": US, "packageDetail": detail})
+    assert (refused.status_code, refused.json()["errors"][0]["code"]) == (400, "PackageToUpdateNotFound")
+    assert shown() == ("SHIPPED", 2, 0)
+
+
 @pytest.mark.fact("8.3")
 def test_a_regulated_order_is_verified_once(seller: SellingPartner) -> None:
     order_id, ordinary = place(seller, {"regulated": True}, {})

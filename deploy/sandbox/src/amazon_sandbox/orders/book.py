@@ -22,6 +22,9 @@ STATUSES = ("PENDING_AVAILABILITY", PENDING, UNSHIPPED, PARTIALLY_SHIPPED, SHIPP
 SHIP_PLUS = "FBM_SHIP_PLUS"
 IN_STORE_PICK_UP = "IN_STORE_PICK_UP"
 
+# The reference of what was picked up in the store; no package that is confirmed has it (FACTS 8.4.1).
+PICKED_UP = "0"
+
 MERCHANT = "MERCHANT"
 AMAZON = "AMAZON"
 
@@ -71,7 +74,7 @@ class Line(msgspec.Struct, frozen=True, gc=False):
 
 
 class Package(msgspec.Struct, frozen=True):
-    """One confirmed package; `quantities` is units by order item id."""
+    """One confirmed package, or what was PICKED_UP; `quantities` is units by order item id."""
 
     reference_id: str
     carrier: str

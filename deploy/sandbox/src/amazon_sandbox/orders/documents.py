@@ -13,6 +13,7 @@ from amazon_sandbox.orders.book import (
     CANCELLED,
     MERCHANT,
     PARTIALLY_SHIPPED,
+    PICKED_UP,
     SHIPPED,
     UNSHIPPED,
     Line,
@@ -152,8 +153,10 @@ def _document(order: Order, included: int) -> dict[str, Any]:
         }
     if included & _BIT["FULFILLMENT"]:
         document["fulfillment"] = _fulfillment(order)
-    if included & _BIT["PACKAGES"] and order.packages:
-        document["packages"] = [_package(package) for package in order.packages.values()]
+    if included & _BIT["PACKAGES"]:
+        packages = [_package(one) for one in order.packages.values() if one.reference_id != PICKED_UP]
+        if packages:
+            document["packages"] = packages
     return document
 
 
