@@ -53,7 +53,7 @@ class Listing(msgspec.Struct, eq=False):
     sold: int = 0  # units Amazon took off DEFAULT by itself, less those it gave back
     version: int = 0  # counts accepted states; a late older one must not replace a newer one in sight
     visible_version: int = 0
-    writes: tuple[Write, ...] = ()
+    writes: list[Write] | tuple[()] = ()  # a list from the first on: most listings have none
 
 
 class Publication(NamedTuple):
@@ -96,7 +96,10 @@ class Catalogue:
             listing = self.listings[sku] = Listing(sku, write.at_ms)
         listing.accepted = state
         listing.version += 1
-        listing.writes = (*listing.writes, write)
+        if isinstance(listing.writes, list):
+            listing.writes.append(write)
+        else:
+            listing.writes = [write]
         return Publication(listing, state, listing.version, listing.sold)
 
     def remove(self, sku: str, state: Snapshot | None) -> None:
