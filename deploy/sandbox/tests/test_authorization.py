@@ -96,6 +96,29 @@ def test_a_code_is_good_once_and_for_five_minutes(amazon: LocalAmazon) -> None:
     assert amazon.token(grant_type="authorization_code", code=late).json()["error"] == "invalid_grant"
 
 
+def test_tokens_and_codes_are_dropped_when_they_have_long_expired(amazon: LocalAmazon, seller: SellingPartner) -> None:
+    def counts() -> tuple[int, int]:
+        books = amazon.dial("GET", "/sandbox/books/tokens")
+        return books["access_tokens"], books["codes_outstanding"]
+
+    def refresh() -> None:
+        answer = amazon.token(grant_type="refresh_token", refresh_token=seller.refresh_token)
+        assert answer.status_code == 200, answer.text
+
+    amazon.authorization_code("A1US", "NA")
+    for _ in range(5):
+        refresh()
+    assert counts() == (6, 1)
+    amazon.advance(3601)
+    refresh()
+    answer = seller.participations()
+    assert "expired" in answer.json()["errors"][0]["details"], "Amazon still knows what it was"
+    amazon.advance(2 * 86400)
+    refresh()
+    amazon.authorization_code("A1US", "NA")
+    assert counts() == (1, 1)
+
+
 @pytest.mark.fact("2.3.3")
 @pytest.mark.pain("13")
 def test_a_code_of_another_app_is_an_invalid_grant(amazon: LocalAmazon) -> None:

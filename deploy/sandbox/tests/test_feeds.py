@@ -236,6 +236,18 @@ def test_feeds_are_listed_by_filters_in_pages_that_carry_the_filters(
     assert seller.reports("GET", nextToken=first["nextToken"]).status_code == 400
 
 
+def test_the_next_page_goes_on_below_a_feed_that_no_longer_fits_the_filter(
+    amazon: LocalAmazon, seller: SellingPartner
+) -> None:
+    amazon.settings(feed_queue_s=60)
+    ids = [seller.submit_feed(LISTINGS, b"{}", US) for _ in range(4)]
+    first = seller.feeds("GET", feedTypes=LISTINGS, processingStatuses="IN_QUEUE", pageSize="2").json()
+    assert [feed["feedId"] for feed in first["feeds"]] == [ids[3], ids[2]]
+    assert seller.feeds("DELETE", f"feeds/{ids[2]}").status_code == 200
+    second = seller.feeds("GET", nextToken=first["nextToken"]).json()
+    assert [feed["feedId"] for feed in second["feeds"]] == [ids[1], ids[0]]
+
+
 def test_feeds_under_way_travel_in_a_snapshot(amazon: LocalAmazon, seller: SellingPartner) -> None:
     amazon.settings(feed_queue_s=15, feed_processing_s=60)
     ids = [seller.submit_feed(LISTINGS, listings_feed(update_message(1, f"S-{n}")), US) for n in range(2)]

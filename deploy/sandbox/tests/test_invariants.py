@@ -12,6 +12,7 @@ from amazon_sandbox.testing import LocalAmazon, SellingPartner
 US, CA = "ATVPDKIKX0DER", "A2EUQ1WTGCTBG2"
 CURRENCY = {US: "USD", CA: "CAD"}
 SKUS = ("A/B", "a b", "007")
+WAREHOUSE = 6  # units of each SKU that Amazon holds in the US when the trade begins
 LONG_AGO = "2020-01-01T00:00:00Z"
 
 skus, stores = st.sampled_from(SKUS), st.sampled_from((US, CA))
@@ -29,6 +30,10 @@ class Trade(RuleBasedStateMachine):
         super().__init__()
         self.placed = 0
         self.confirmed = 0
+        self.listed: set[tuple[str, str]] = set()
+        self.stock: dict[str, int] = {}  # by SKU: last written, less sold, plus given back
+        self.warehouse = dict.fromkeys(SKUS, WAREHOUSE)
+        self.pending: dict[str, list[tuple[dict[str, int], str, int]]] = {}  # what each pending order has taken
 
     @initialize(delay=st.sampled_from((0, 60)))
     def opens(self, delay: int) -> None:
@@ -36,6 +41,15 @@ class Trade(RuleBasedStateMachine):
         self.amazon.settings(listing_delay_s=delay, shipment_delay_s=delay, search_lag_s=0, quotas={"enabled": False})
         self.amazon.create_seller("A1US", "NA", US, CA)
         self.seller: SellingPartner = self.amazon.connect("A1US", "NA")
+        for sku in SKUS:
+            item = {"sellerSku": sku, "marketplaceId": US, "productName": "A product"}
+            assert self.seller.call("POST", "/fba/inventory/v1/items", item).status_code == 200
+        items = [{"sellerSku": sku, "marketplaceId": US, "quantity": WAREHOUSE} for sku in SKUS]
+        self.amazon.http.post(
+            self.amazon.urls["na"] + "/fba/inventory/v1/items/inventory",
+            json={"inventoryItems": items},
+            headers={"x-amz-access-token": self.seller.access_token, "x-amzn-idempotency-token": "once"},
+        ).raise_for_status()
 
     @rule(sku=skus, store=stores, quantity=quantities, price=prices)
     def puts(self, sku: str, store: str, quantity: int, price: int) -> None:
@@ -48,6 +62,8 @@ class Trade(RuleBasedStateMachine):
         }
         body = {"productType": "PRODUCT", "requirements": "LISTING_OFFER_ONLY", "attributes": attributes}
         assert self.seller.listings_item("PUT", sku, body, marketplaceIds=store).json()["status"] == "ACCEPTED"
+        self.listed.add((sku, store))
+        self.stock[sku] = quantity
 
     @rule(
         sku=skus,
@@ -73,15 +89,22 @@ class Trade(RuleBasedStateMachine):
         body = {"productType": "PRODUCT", "patches": [patch]}
         answer = self.seller.listings_item("PATCH", sku, body, marketplaceIds=store).json()
         assert answer["status"] in ("ACCEPTED", "INVALID")
+        if answer["status"] == "ACCEPTED" and value.get("fulfillment_channel_code") == "DEFAULT":
+            self.stock[sku] = quantity
+            if op == "delete":
+                del self.stock[sku]
 
     @rule(sku=skus, store=stores)
     def deletes(self, sku: str, store: str) -> None:
         assert self.seller.listings_item("DELETE", sku, marketplaceIds=store).json()["status"] == "ACCEPTED"
+        self.listed.discard((sku, store))
+        if not any((sku, other) in self.listed for other in (US, CA)):
+            self.stock.pop(sku, None)
 
     @rule(
         target=orders,
         store=stores,
-        lines=st.lists(st.tuples(skus, st.integers(1, 4)), min_size=1, max_size=2),
+        lines=st.lists(st.tuples(skus, st.integers(1, 7)), min_size=1, max_size=2),
         status=st.sampled_from(("UNSHIPPED", "PENDING")),
         by=st.sampled_from(("MERCHANT", "AMAZON")),
     )
@@ -91,6 +114,15 @@ class Trade(RuleBasedStateMachine):
         wish = {"selling_partner_id": "A1US", "marketplace_id": store, "orders": [order]}
         (placed,) = self.amazon.dial("POST", "/sandbox/orders", wish)["orders"]
         self.placed += 1
+        shelf = self.stock if by == "MERCHANT" else self.warehouse if store == US else {}
+        taken = []
+        for sku, quantity in lines:
+            units = min(shelf.get(sku, 0), quantity)
+            taken.append((shelf, sku, units))
+            if sku in shelf:
+                shelf[sku] -= units
+        if status == "PENDING":
+            self.pending[placed["amazon_order_id"]] = taken
         return {**placed, "store": store}
 
     @rule(order=orders, what=st.sampled_from(("release", "cancel", "request-cancel", "hide")))
@@ -99,6 +131,10 @@ class Trade(RuleBasedStateMachine):
         path = f"/sandbox/orders/{order['amazon_order_id']}/{what}"
         answer = self.amazon.http.post(self.amazon.urls["dials"] + path, json=body)
         assert answer.status_code in (200, 409)
+        if answer.status_code == 200 and what in ("release", "cancel"):
+            for shelf, sku, units in self.pending.pop(order["amazon_order_id"], ()):
+                if what == "cancel" and sku in shelf:
+                    shelf[sku] += units
 
     @rule(
         order=orders,
@@ -140,6 +176,23 @@ class Trade(RuleBasedStateMachine):
                 assert len(set(channels)) == len(channels)
                 audiences = [each.get("audience", "ALL") for each in item["attributes"].get("purchasable_offer", ())]
                 assert len(set(audiences)) == len(audiences)
+
+    @invariant()
+    def a_quantity_is_what_was_written_less_what_was_sold_plus_what_came_back(self) -> None:
+        everything_shows = not self.amazon.dial("GET", "/sandbox/clock")["effects_outstanding"]
+        for sku, store in self.listed:
+            query = {"selling_partner_id": "A1US", "marketplace_id": store, "sku": sku}
+            (listing,) = self.amazon.dial("GET", "/sandbox/books/listings", **query)["listings"]
+            assert listing["quantity"] == self.stock.get(sku)
+            if everything_shows:
+                data = {"marketplaceIds": store, "includedData": "fulfillmentAvailability"}
+                shown = self.seller.listings_item("GET", sku, **data).json()["fulfillmentAvailability"]
+                quantities = {one["fulfillmentChannelCode"]: one.get("quantity") for one in shown}
+                assert quantities.get("DEFAULT") == self.stock.get(sku)
+        where = {"granularityType": "Marketplace", "granularityId": US, "marketplaceIds": US}
+        answer = self.seller.call("GET", "/fba/inventory/v1/summaries", **where)
+        summaries = answer.json()["payload"]["inventorySummaries"]
+        assert {one["sellerSku"]: one["totalQuantity"] for one in summaries} == self.warehouse
 
     @invariant()
     def no_more_is_shipped_than_was_ordered_and_what_shows_was_accepted(self) -> None:

@@ -81,6 +81,17 @@ def test_filters_choose_by_status_window_and_asin(amazon: LocalAmazon, seller: S
     assert sorted(skus(seller, withStatus="BUYABLE")) == ["S0003", "S0005"]
 
 
+@pytest.mark.fact("5.1.3")
+def test_the_fnsku_that_a_summary_shows_finds_the_listing(seller: SellingPartner) -> None:
+    seed(seller, 2)
+    listing = {"sku": "F", "price": 5, "asin": "B012345678", "fulfillment_channel_code": "AMAZON_NA"}
+    body = {"selling_partner_id": "A1US", "marketplace_id": US, "listings": [listing]}
+    seller.amazon.dial("POST", "/sandbox/listings", body)
+    fn_sku = seller.listings_item("GET", "F", marketplaceIds=US).json()["summaries"][0]["fnSku"]
+    assert skus(seller, identifiers=fn_sku, identifiersType="FNSKU") == ["F"]
+    assert skus(seller, identifiers="B012345678", identifiersType="FNSKU") == []
+
+
 @pytest.mark.parametrize(
     "query",
     [

@@ -9,6 +9,8 @@ from amazon_sandbox.testing import LocalAmazon, SellingPartner
 US = "ATVPDKIKX0DER"
 ALL = "summaries,attributes,issues,offers,fulfillmentAvailability,procurement,relationships,productTypes"
 
+PRICES = (("A1F83G8C2ARO7P", 11, "GBP"), ("A1PA6795UKMFR9", 12, "EUR"))
+
 
 def seed(seller: SellingPartner, *listings: dict[str, Any], marketplace_id: str = US) -> None:
     body = {"selling_partner_id": seller.selling_partner_id, "marketplace_id": marketplace_id, "listings": listings}
@@ -138,6 +140,55 @@ def test_delete_takes_away_the_instance_its_selectors_name(seller: SellingPartne
     patch(seller, "S", replace("fulfillment_availability", default(), op="delete"))
     assert attributes(seller, "S")["fulfillment_availability"] == [{"fulfillment_channel_code": "AMAZON_NA"}]
     assert patch(seller, "S", replace("fulfillment_availability", {}, op="delete"))["status"] == "INVALID"
+
+
+@pytest.mark.fact("5.4.4")
+def test_delete_names_all_selectors_of_the_instance_or_is_refused(seller: SellingPartner) -> None:
+    seed(seller, {"sku": "S", "price": 20, "quantity": 3})
+    where = {"marketplace_id": US}
+    for name, needed in (
+        ("purchasable_offer", {**where, "currency": "USD"}),
+        ("item_name", {**where, "language_tag": "en_US"}),
+        ("condition_type", where),
+    ):
+        before = attributes(seller, "S")
+        assert name in before
+        if needed != where:
+            refused = patch(seller, "S", replace(name, where, op="delete"))
+            assert (refused["status"], refused["issues"][0]["attributeNames"]) == ("INVALID", [name])
+            assert attributes(seller, "S") == before
+        assert patch(seller, "S", replace(name, needed, op="delete"))["status"] == "ACCEPTED"
+        assert name not in attributes(seller, "S")
+
+
+def test_a_patch_is_for_all_its_marketplaces_or_for_none(amazon: LocalAmazon) -> None:
+    gb, de = "A1F83G8C2ARO7P", "A1PA6795UKMFR9"
+    amazon.create_seller("A4EU", "EU", gb, de)
+    seller = amazon.connect("A4EU", "EU")
+    for marketplace_id in (gb, de):
+        seed(seller, {"sku": "S", "price": 10, "quantity": 1}, marketplace_id=marketplace_id)
+    seed(seller, {"sku": "G", "price": 10, "quantity": 1}, marketplace_id=gb)
+
+    def both(sku: str, *patches: dict[str, Any]) -> Any:
+        body = {"productType": "PRODUCT", "patches": patches}
+        answer = seller.listings_item("PATCH", sku, body, marketplaceIds=f"{gb},{de}")
+        assert answer.status_code == 200, answer.text
+        return answer.json()["status"]
+
+    def price_and_note(marketplace_id: str) -> tuple[str, str]:
+        query = {"marketplaceIds": marketplace_id, "includedData": "offers,attributes"}
+        item = seller.listings_item("GET", "S", **query).json()
+        return item["offers"][0]["price"]["amount"], item["attributes"]["condition_note"][0]["value"]
+
+    offers = [{**offer(price), "marketplace_id": at, "currency": money} for at, price, money in PRICES]
+    note = replace("condition_note", {"value": "As new"})
+    assert both("S", replace("purchasable_offer", *offers), note) == "ACCEPTED"
+    assert (price_and_note(gb), price_and_note(de)) == (("11.00", "As new"), ("12.00", "As new"))
+    assert both("G", note) == "INVALID", "it is listed in one of them only"
+    query = {"marketplaceIds": gb, "includedData": "attributes"}
+    assert "condition_note" not in seller.listings_item("GET", "G", **query).json()["attributes"]
+    body = {"productType": "PRODUCT", "requirements": "LISTING_OFFER_ONLY", "attributes": {}}
+    assert seller.listings_item("PUT", "S", body, marketplaceIds=f"{gb},{de}").status_code == 400
 
 
 @pytest.mark.fact("5.4.1")

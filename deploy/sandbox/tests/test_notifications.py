@@ -124,6 +124,27 @@ def test_a_subscription_is_its_sellers_and_dies_with_the_authorisation(
     assert desk.arrived() == []
 
 
+@pytest.mark.fact("9.3")
+def test_a_subscription_ends_when_the_authorisation_runs_out_and_the_next_consent_does_not_bring_it_back(
+    desk: Desk, seller: SellingPartner
+) -> None:
+    desk.amazon.settings(access_token_ttl_s=3600, authorization_life_days=365)
+    made = desk.subscribe(seller, "ORDER_CHANGE", desk.destination()["destinationId"])
+    desk.amazon.advance(300 * 86400)
+    seller = desk.amazon.connect("A1US", "NA")
+    desk.amazon.advance(300 * 86400)
+    place(seller)
+    assert len(desk.arrived()) == 1, "a renewal in time keeps it"
+    desk.amazon.advance(66 * 86400)
+    place(seller)
+    assert desk.arrived() == []
+    desk.app = desk.amazon.grantless()
+    by_id = f"{SUBSCRIPTIONS}/ORDER_CHANGE/{made['subscriptionId']}"
+    assert desk.app.call("GET", by_id).status_code == 404
+    place(desk.amazon.connect("A1US", "NA"))
+    assert desk.arrived() == []
+
+
 @pytest.mark.fact("9.2")
 @pytest.mark.pain("15")
 @pytest.mark.parametrize(

@@ -109,6 +109,30 @@ def test_a_pending_order_has_no_price_and_no_address_in_v0(seller: SellingPartne
     assert not {"ItemPrice", "ItemTax"} & set(item)
 
 
+@pytest.mark.fact("4.8")
+def test_an_order_that_cannot_be_fulfilled_has_no_address(seller: SellingPartner) -> None:
+    (order_id,) = place(seller, {"status": "UNFULFILLABLE"})
+    assert "recipient" not in seller.order(order_id, includedData="RECIPIENT").json()["order"]
+    rdt = seller.restricted(f"{ORDERS}/{order_id}", "shippingAddress")
+    for each in (rdt, seller):
+        assert "ShippingAddress" not in each.call("GET", f"{ORDERS}/{order_id}").json()["payload"]
+    address = f"{ORDERS}/{order_id}/address"
+    shown = seller.restricted(address).call("GET", address).json()["payload"]
+    assert shown == {"AmazonOrderId": order_id}
+
+
+@pytest.mark.fact("8.1.3")
+def test_orders_older_than_two_years_are_in_no_v0_read(seller: SellingPartner) -> None:
+    old, recent = ((datetime.now(UTC) - timedelta(days=days)).isoformat() for days in (740, 720))
+    gone, kept = place(seller, {"created_time": old}, {"created_time": recent})
+    assert ids(get_orders(seller, CreatedAfter=LONG_AGO)) == [kept]
+    for path in ("", "/orderItems"):
+        assert seller.call("GET", f"{ORDERS}/{gone}{path}").status_code == 404
+        assert seller.call("GET", f"{ORDERS}/{kept}{path}").status_code == 200
+    for path in (f"{ORDERS}/{gone}/address", f"{ORDERS}/{gone}/buyerInfo"):
+        assert seller.restricted(path).call("GET", path).status_code == 404
+
+
 @pytest.mark.fact("8.3")
 def test_v0_search_filters_by_what_v0_knows(amazon: LocalAmazon, seller: SellingPartner) -> None:
     unshipped, pending, by_amazon, pickup, cancelled = place(
@@ -123,13 +147,14 @@ def test_v0_search_filters_by_what_v0_knows(amazon: LocalAmazon, seller: Selling
         ({"OrderStatuses": "Pending,Canceled"}, [pending, cancelled]),
         ({"FulfillmentChannels": "AFN"}, [by_amazon]),
         ({"AmazonOrderIds": f"{unshipped},{pickup}"}, [unshipped, pickup]),
-        ({"SellerOrderId": pending}, [pending]),
         ({"IsISPU": "true"}, [pickup]),
-        ({"PaymentMethods": "COD"}, []),
+        ({"PaymentMethods": "COD,CVS"}, []),
+        ({"PaymentMethods": "Other"}, [unshipped, pending, by_amazon, pickup, cancelled]),
         ({"EarliestDeliveryDateAfter": "2099-01-01T00:00:00Z"}, []),
         ({"StoreChainStoreId": "1"}, []),
     ):
         assert sorted(ids(get_orders(seller, LastUpdatedAfter=LONG_AGO, **query))) == sorted(expected), query
+    assert ids(get_orders(seller, CreatedAfter=LONG_AGO, SellerOrderId=pending)) == [pending]
     rdt = seller.restricted(ORDERS, "buyerInfo")
     email = get_orders(rdt, CreatedAfter=LONG_AGO, AmazonOrderIds=unshipped)["Orders"][0]["BuyerInfo"]["BuyerEmail"]
     assert ids(get_orders(seller, CreatedAfter=LONG_AGO, BuyerEmail=email)) == [unshipped]
@@ -150,7 +175,18 @@ def test_v0_search_filters_by_what_v0_knows(amazon: LocalAmazon, seller: Selling
         {"CreatedAfter": LONG_AGO, "OrderStatuses": "UNSHIPPED"},
         {"CreatedAfter": LONG_AGO, "MaxResultsPerPage": "101"},
         {"CreatedAfter": LONG_AGO, "AmazonOrderIds": ",".join("1" * 51)},
+        {"CreatedAfter": LONG_AGO, "PaymentMethods": "None"},
         {"NextToken": "nonsense"},
+        {"LastUpdatedAfter": LONG_AGO, "SellerOrderId": "1"},
+        *(
+            {"CreatedAfter": LONG_AGO, "SellerOrderId": "1", **beside}
+            for beside in (
+                {"FulfillmentChannels": "MFN"},
+                {"OrderStatuses": "Unshipped"},
+                {"PaymentMethods": "Other"},
+                {"BuyerEmail": "a@b.example"},
+            )
+        ),
     ],
 )
 def test_a_wrong_v0_search_is_400(seller: SellingPartner, query: dict[str, str]) -> None:
@@ -211,6 +247,40 @@ def test_update_shipment_status_is_for_orders_picked_up_in_a_store(seller: Selli
     assert seller.call("POST", path, {**body, "shipmentStatus": "ReadyForPickup"}).status_code == 204
     assert seller.call("POST", path, body).status_code == 204
     assert seller.call("GET", f"{ORDERS}/{pickup}").json()["payload"]["OrderStatus"] == "Shipped"
+
+
+@pytest.mark.fact("8.4")
+def test_what_was_picked_up_is_fulfilled_and_cannot_be_shipped_as_well(seller: SellingPartner) -> None:
+    (order_id,) = place(seller, {"in_store_pickup": True})
+    path, body = f"{ORDERS}/{order_id}/shipment", {"marketplaceId": US, "shipmentStatus": "PickedUp"}
+
+    def shown() -> tuple[str, int, int]:
+        order = seller.order(order_id, includedData="FULFILLMENT,PACKAGES").json()["order"]
+        assert "packages" not in order
+        old = seller.call("GET", f"{ORDERS}/{order_id}").json()["payload"]
+        assert old["NumberOfItemsShipped"] == order["orderItems"][0]["fulfillment"]["quantityFulfilled"]
+        status = order["fulfillment"]["fulfillmentStatus"]
+        return status, old["NumberOfItemsShipped"], old["NumberOfItemsUnshipped"]
+
+    item_id = seller.order(order_id).json()["order"]["orderItems"][0]["orderItemId"]
+    for quantity in (0, "1", True):
+        wrong = {**body, "orderItems": [{"orderItemId": item_id, "quantity": quantity}]}
+        assert seller.call("POST", path, wrong).status_code == 400
+    one = {**body, "orderItems": [{"orderItemId": item_id, "quantity": 1}]}
+    assert seller.call("POST", path, one).status_code == 204
+    assert shown() == ("PARTIALLY_SHIPPED", 1, 1)
+    assert seller.call("POST", path, body).status_code == 204
+    assert shown() == ("SHIPPED", 2, 0)
+    detail = {
+        "packageReferenceId": "1",
+        "carrierCode": "UPS",
+        "trackingNumber": "1Z",
+        "shipDate": "2026-11-23T10:00:00Z",
+        "orderItems": [{"orderItemId": item_id, "quantity": 1}],
+    }
+    refused = seller.confirm_shipment(order_id, {"marketplaceId": US, "packageDetail": detail})
+    assert (refused.status_code, refused.json()["errors"][0]["code"]) == (400, "PackageToUpdateNotFound")
+    assert shown() == ("SHIPPED", 2, 0)
 
 
 @pytest.mark.fact("8.3")

@@ -155,6 +155,23 @@ def test_the_dial_says_which_cases_there_are(caller: SellingPartner) -> None:
     assert amazon.dial("DELETE", "/sandbox/static") == {"chosen": []}
 
 
+def test_a_choice_is_part_of_the_world() -> None:
+    assert _SHARED is not None
+    wish = {"operation": "getAccount", "status": 400}
+    with local_amazon("--no-quotas", "--static", str(_SHARED / "models")) as urls, httpx.Client(timeout=10) as http:
+        amazon = LocalAmazon(http, urls)
+
+        def chosen() -> list[Any]:
+            return [one["chosen"] for one in amazon.dial("GET", "/sandbox/static")["operations"] if one["chosen"]]
+
+        amazon.dial("PUT", "/sandbox/static", wish)
+        world = http.get(urls["dials"] + "/sandbox/world").content
+        amazon.dial("DELETE", "/sandbox/world")
+        assert chosen() == []
+        http.put(urls["dials"] + "/sandbox/world", content=world).raise_for_status()
+        assert len(chosen()) == 1
+
+
 def test_without_models_static_mode_does_not_start(tmp_path: Path, amazon: LocalAmazon) -> None:
     with pytest.raises(json.JSONDecodeError), local_amazon("--static", str(tmp_path)):
         pass

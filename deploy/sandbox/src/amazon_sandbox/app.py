@@ -154,7 +154,8 @@ class AmazonApp:
         fault = world.faults.next_for(
             operation.name, seller_id, request.region, request.query_string, world.clock.now_ms()
         )
-        return static.answer(operation, request.raw_path, request.query_string, request.body), fault
+        choice = world.static_choices.get((operation.method, operation.path))
+        return static.answer(operation, request.raw_path, request.query_string, request.body, choice), fault
 
     async def _deliver(
         self, scope: Scope, receive: Receive, send: Send, answer: Answer, extra: list[_Header], fault: Fault | None

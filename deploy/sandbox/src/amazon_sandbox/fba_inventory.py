@@ -36,12 +36,15 @@ class FbaInventory:
     def put(self, item: FbaItem) -> None:
         self.items.setdefault(item.marketplace_id, {})[item.sku] = item
 
-    def sell(self, marketplace_id: str, sku: str, quantity: int, now_ms: int) -> None:
-        """A negative `quantity` gives units back."""
+    def sell(self, marketplace_id: str, sku: str, quantity: int, now_ms: int) -> int:
+        """A negative `quantity` gives units back. Returns the units that were there to take."""
         item = self.find(marketplace_id, sku)
-        if item is not None:
-            item.quantity = max(item.quantity - quantity, 0)
-            item.updated_ms = now_ms
+        if item is None:
+            return 0
+        taken = min(quantity, item.quantity)
+        item.quantity -= taken
+        item.updated_ms = now_ms
+        return taken
 
 
 class CreateInventoryItemRequest(msgspec.Struct, rename="camel"):

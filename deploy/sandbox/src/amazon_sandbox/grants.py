@@ -1,6 +1,7 @@
 """Who may call for whom: authorisation codes, refresh tokens and access tokens of the running world."""
 
 import secrets
+from typing import Any
 
 import msgspec
 
@@ -10,6 +11,7 @@ from amazon_sandbox.clock import DAY_MS, SECOND_MS
 CODE_LIFE_MS = 5 * 60 * SECOND_MS  # FACTS 2.3.2
 CALLBACK_LIFE_MS = 60 * 60 * SECOND_MS
 RESTRICTED_TOKEN_LIFE_S = 3600  # FACTS 4.4
+_REMEMBERED_MS = DAY_MS  # how long an access token that has expired is still told from one that never was
 
 
 class Grant(msgspec.Struct, eq=False):
@@ -79,6 +81,7 @@ class Grants:
 
     def begin_callback(self, app: App, selling_partner_id: str, now_ms: int) -> str:
         """The amazon_state of an authorisation that Amazon begins."""
+        _forget_expired(self._callbacks, now_ms)
         amazon_state = secrets.token_urlsafe(24)
         self._callbacks[amazon_state] = Callback(app, selling_partner_id, now_ms + CALLBACK_LIFE_MS)
         return amazon_state
@@ -93,6 +96,7 @@ class Grants:
     def issue_code(
         self, app: App, selling_partner_id: str, redirect_uri: str, roles: frozenset[str], now_ms: int
     ) -> str:
+        _forget_expired(self._codes, now_ms)
         code = "RH" + secrets.token_urlsafe(18)
         self._codes[code] = AuthorizationCode(app, selling_partner_id, redirect_uri, roles, now_ms + CODE_LIFE_MS)
         return code
@@ -122,16 +126,28 @@ class Grants:
             return None
         return grant
 
+    def holds(self, app_client_id: str, selling_partner_id: str, now_ms: int) -> bool:
+        """Whether the seller's consent to this app is in force."""
+        return any(
+            grant.selling_partner_id == selling_partner_id
+            and grant.app.client_id == app_client_id
+            and not grant.revoked
+            and not grant.replaced
+            and now_ms < grant.expires_ms
+            for grant in self._grants.values()
+        )
+
     def issue_access_token(self, app: App, grant: Grant | None, scope: str | None, now_ms: int, life_s: int) -> str:
-        return self._issue("Atza|", AccessToken(app, now_ms + life_s * SECOND_MS, grant, scope))
+        return self._issue("Atza|", AccessToken(app, now_ms + life_s * SECOND_MS, grant, scope), now_ms)
 
     def issue_restricted_token(
         self, app: App, grant: Grant, resources: tuple[RestrictedResource, ...], now_ms: int
     ) -> str:
         expires_ms = now_ms + RESTRICTED_TOKEN_LIFE_S * SECOND_MS
-        return self._issue("Atz.sprdt|", AccessToken(app, expires_ms, grant, restricted=resources))
+        return self._issue("Atz.sprdt|", AccessToken(app, expires_ms, grant, restricted=resources), now_ms)
 
-    def _issue(self, prefix: str, token: AccessToken) -> str:
+    def _issue(self, prefix: str, token: AccessToken, now_ms: int) -> str:
+        _forget_expired(self._access_tokens, now_ms - _REMEMBERED_MS)
         value = self._value(prefix)
         self._access_tokens[value] = token
         return value
@@ -159,3 +175,9 @@ class Grants:
             "grants_revoked": sum(grant.revoked for grant in self._grants.values()),
             "access_tokens": len(self._access_tokens),
         }
+
+
+def _forget_expired(issued: dict[str, Any], before_ms: int) -> None:
+    """From the oldest on, as far as they have expired: one that lives longer keeps those after it until its end."""
+    while issued and next(iter(issued.values())).expires_ms < before_ms:
+        del issued[next(iter(issued))]

@@ -5,6 +5,7 @@ from uuid import uuid4
 
 from amazon_sandbox.apps import App, Registration
 from amazon_sandbox.grants import Grant
+from amazon_sandbox.notifications.emitting import end_lapsed_subscriptions
 from amazon_sandbox.wire import Answer, decode, encode, json_answer
 from amazon_sandbox.world import World
 
@@ -70,6 +71,7 @@ def token(world: World, parameters: dict[str, str]) -> Answer:
                 "User may have revoked or didn't grant the permission.",
             )
         return _tokens(world, app, grant, grant_type)
+    end_lapsed_subscriptions(world)
     grant = world.grants.redeem_code(
         _required(parameters, "code"),
         app,

@@ -12,7 +12,7 @@ from typing import Any
 from amazon_sandbox import page_tokens
 from amazon_sandbox.world import World
 
-MARK = b"amazon-sandbox world 1\n"
+MARK = b"amazon-sandbox world 2\n"
 
 _PLAIN_TYPES = {
     ("collections", "Counter"),

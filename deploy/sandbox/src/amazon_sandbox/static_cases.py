@@ -54,7 +54,6 @@ class StaticCases:
         self.operations = tuple(_read(folder))
         if not self.operations:
             raise ValueError(f"{folder} holds no models with x-amzn-api-sandbox cases")
-        self.choices: dict[tuple[str, str], Choice] = {}
 
     def route(self, method: str, raw_path: bytes) -> StaticOperation | None:
         """The published operation with cases that this is; fixed segments go before variable ones."""
@@ -62,11 +61,14 @@ class StaticCases:
         fitting = [one for one in self.operations if one.method == method and _fits(one.template, segments)]
         return min(fitting, key=lambda one: sum(_is_variable(part) for part in one.template), default=None)
 
-    def answer(self, operation: StaticOperation, raw_path: bytes, query_string: bytes, body: bytes) -> Answer:
+    def answer(
+        self, operation: StaticOperation, raw_path: bytes, query_string: bytes, body: bytes, choice: Choice | None
+    ) -> Answer:
         """The published answer. Raises SpApiError 400 when no case fits or a required parameter is missing."""
-        choice = self.choices.get((operation.method, operation.path))
-        if choice is not None:
-            return next(case for case in operation.cases if case[:2] == choice).answer()
+        # A snapshot can bring a choice of other models, which is then none.
+        chosen = next((case for case in operation.cases if case[:2] == choice), None)
+        if chosen is not None:
+            return chosen.answer()
         given: dict[str, Any] = dict(parse_qs(query_string.decode("latin-1"), keep_blank_values=True))
         for part, segment in zip(operation.template, _segments(raw_path), strict=True):
             if _is_variable(part):

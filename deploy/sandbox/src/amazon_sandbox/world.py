@@ -21,7 +21,7 @@ from amazon_sandbox.orders.book import OrderBook
 from amazon_sandbox.quotas import Quotas
 from amazon_sandbox.settings import Settings
 from amazon_sandbox.sqs.queues import Queues
-from amazon_sandbox.static_cases import StaticCases
+from amazon_sandbox.static_cases import Choice, StaticCases
 
 if TYPE_CHECKING:
     from amazon_sandbox.reports.schedules import Schedule
@@ -78,6 +78,7 @@ class World:
         self.queues = Queues()
         self.documents = Documents()
         self.products = ProductCatalog()
+        self.static_choices: dict[tuple[str, str], Choice] = {}  # by method and path
         self.restrictions: list[Restriction] = []
         self.calls: Counter[tuple[str, int]] = Counter()
         self.token_calls: Counter[str] = Counter()

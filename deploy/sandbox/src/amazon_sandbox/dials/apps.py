@@ -8,6 +8,7 @@ from amazon_sandbox.apps import APP_BY_APPLICATION_ID, Registration
 from amazon_sandbox.client_secrets import expire_in
 from amazon_sandbox.clock import iso
 from amazon_sandbox.dials.dial import Dial, DialCall, DialError
+from amazon_sandbox.notifications.emitting import end_lapsed_subscriptions
 from amazon_sandbox.roles import ROLES
 
 
@@ -58,6 +59,7 @@ def self_authorize(call: DialCall) -> dict[str, Any]:
     seller = call.world.sellers.get((registration.app.region, call.read(SelfAuthorization).selling_partner_id))
     if seller is None:
         raise DialError(f"there is no such seller in {registration.app.region}", 404)
+    end_lapsed_subscriptions(call.world)
     grant = call.world.grants.authorize(
         registration.app,
         seller.selling_partner_id,

@@ -7,7 +7,7 @@ from amazon_sandbox.dials.dial import Dial, DialCall
 from amazon_sandbox.listings.attributes import merchant_availability, offer_price
 from amazon_sandbox.listings.catalogue import Listing
 from amazon_sandbox.marketplaces import REGION_CODES
-from amazon_sandbox.orders.book import Order, shipped_quantity
+from amazon_sandbox.orders.book import PICKED_UP, Order, shipped_quantity
 
 
 def totals(call: DialCall) -> dict[str, Any]:
@@ -107,6 +107,7 @@ def _order(order: Order) -> dict[str, Any]:
                 "quantities": package.quantities,
             }
             for package in order.accepted.values()
+            if package.reference_id != PICKED_UP
         ],
         "confirmations": order.confirmations,
     }

@@ -116,10 +116,7 @@ def place(call: DialCall) -> dict[str, Any]:
         raise DialError(f"an amazon_order_id is used once only: {', '.join(taken or ids)}", 409)
     seller.orders.add(orders)
     for order in orders:
-        for line in order.lines:
-            sell_and_tell(call.world, seller, line.sku, line.quantity)
-            if order.fulfilled_by == AMAZON:
-                seller.fba.sell(order.marketplace_id, line.sku, line.quantity, now_ms)
+        order.taken = tuple(_take_stock(call.world, seller, order, line.sku, line.quantity) for line in order.lines)
     tell_status(call.world, seller, *orders)
     return {
         "orders": [
@@ -127,6 +124,13 @@ def place(call: DialCall) -> dict[str, Any]:
             for order in orders
         ]
     }
+
+
+def _take_stock(world: World, seller: Seller, order: Order, sku: str, units: int) -> int:
+    """From the merchant's DEFAULT or from Amazon's warehouse; negative `units` go back. Returns what was there."""
+    if order.fulfilled_by == AMAZON:
+        return seller.fba.sell(order.marketplace_id, sku, units, world.clock.now_ms())
+    return sell_and_tell(world, seller, sku, units)
 
 
 def new_order_id(region: RegionCode, number: int) -> str:
@@ -144,14 +148,15 @@ def release(call: DialCall) -> dict[str, Any]:
 
 
 def cancel(call: DialCall) -> dict[str, Any]:
-    """A pending order gives its units back to Amazon's stock; later they are the seller's to give back."""
+    """A pending order gives back the units it took; later they are the seller's to give back."""
     seller, order = _find(call)
     wish = call.read(CancelWish)
     if order.status not in (PENDING, UNSHIPPED) or order.accepted:
         raise DialError(f"{order.order_id} is {order.status} with {len(order.accepted)} packages", 409)
     if order.is_pending:
-        for line in order.lines:
-            sell_and_tell(call.world, seller, line.sku, -line.quantity)
+        for line, units in zip(order.lines, order.taken, strict=True):
+            _take_stock(call.world, seller, order, line.sku, -units)
+        order.taken = ()
     cancellation = Cancellation(wish.by, wish.reason, executed=True)
     seller.orders.change(order, call.world.clock.now_ms(), status=CANCELLED, cancellation=cancellation)
     tell_status(call.world, seller, order)

@@ -24,7 +24,7 @@ def show(call: DialCall) -> dict[str, Any]:
                 "method": one.method,
                 "path": one.path,
                 "cases": [{"status": case.status, "case": case.number} for case in one.cases],
-                "chosen": static.choices.get((one.method, one.path)),
+                "chosen": call.world.static_choices.get((one.method, one.path)),
             }
             for one in static.operations
         ]
@@ -37,12 +37,13 @@ def choose(call: DialCall) -> dict[str, Any]:
     if (wish.status, wish.case) not in [case[:2] for case in operation.cases]:
         known = ", ".join(f"{case.status} case {case.number}" for case in operation.cases)
         raise DialError(f"{wish.operation} has {known}")
-    static.choices[operation.method, operation.path] = Choice(wish.status, wish.case)
+    call.world.static_choices[operation.method, operation.path] = Choice(wish.status, wish.case)
     return {"operation": operation.name, "path": operation.path, "status": wish.status, "case": wish.case}
 
 
 def forget(call: DialCall) -> dict[str, Any]:
-    _static(call).choices.clear()
+    _static(call)
+    call.world.static_choices.clear()
     return {"chosen": []}
 
 

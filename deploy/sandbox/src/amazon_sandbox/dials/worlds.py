@@ -101,6 +101,7 @@ def _fill_book(
             for at, (sku, asin, title, price) in enumerate(bought)
         )
         shipped = age_ms > 2 * DAY_MS
+        status = SHIPPED if shipped else PENDING if age_ms < 1800 * SECOND_MS else UNSHIPPED
         packages: dict[str, Package] = {}
         if shipped:
             ship_ms = created_ms + 20 * HOUR_MS
@@ -111,12 +112,13 @@ def _fill_book(
                 number=number,
                 order_id=new_order_id(seller.region, number),
                 marketplace_id=marketplace.marketplace_id,
-                status=SHIPPED if shipped else PENDING if age_ms < 1800 * SECOND_MS else UNSHIPPED,
+                status=status,
                 fulfilled_by="MERCHANT",
                 service_level=random.choice(("STANDARD", "STANDARD", "EXPEDITED", "SECOND_DAY")),
                 created_ms=created_ms,
                 updated_ms=created_ms + 20 * HOUR_MS if shipped else created_ms,
                 lines=lines,
+                taken=tuple(line.quantity for line in lines) if status == PENDING else (),
                 accepted=packages,
                 packages=packages,
                 confirmations=len(packages),

@@ -5,9 +5,8 @@ from typing import Annotated, Any, Literal
 
 import msgspec
 
-from amazon_sandbox.listings.attributes import Instance, is_regional
 from amazon_sandbox.listings.documents import DATA_SETS
-from amazon_sandbox.listings.patches import Patch
+from amazon_sandbox.listings.patches import Patch, not_meant_for, patches_not_meant_for
 from amazon_sandbox.listings.submissions import refuse_impossible_sku
 from amazon_sandbox.marketplaces import MARKETPLACES, Marketplace
 from amazon_sandbox.wire import SpApiError
@@ -90,26 +89,15 @@ def parts(message: Message, marketplace_ids: tuple[str, ...]) -> Iterator[tuple[
         if len(marketplace_ids) == 1 or message.operation_type == "DELETE":
             yield marketplace, message
             continue
-        others = set(marketplace_ids) - {marketplace_id}
-        attributes = {name: _mine(name, instances, others) for name, instances in message.attributes.items()}
-        patches = [
-            patch
-            if not patch.value
-            else msgspec.structs.replace(patch, value=_mine(patch.attribute or "", patch.value, others))
-            for patch in message.patches
-        ]
+        others = [other for other in marketplace_ids if other != marketplace_id]
+        attributes = {name: not_meant_for(others, name, instances) for name, instances in message.attributes.items()}
         part = msgspec.structs.replace(
             message,
             attributes={name: instances for name, instances in attributes.items() if instances},
-            patches=[new for new, old in zip(patches, message.patches, strict=True) if new.value or not old.value],
+            patches=patches_not_meant_for(others, message.patches),
         )
         if part.attributes or part.patches:
             yield marketplace, part
-
-
-def _mine(name: str, instances: list[Instance], others: set[str]) -> list[Instance]:
-    """Those that are not meant for one of the feed's other marketplaces."""
-    return [one for one in instances if is_regional(name) or one.get("marketplace_id") not in others]
 
 
 def _refused(why: str) -> SpApiError:

@@ -62,9 +62,10 @@ def page_of(call: Call, book: JobBook, kinds_parameter: str, owner: str) -> Page
         filters = _filters(call, kinds_parameter)
     matching = [job for job in reversed(book.jobs.values()) if _fits(job, filters)]
     size, offset_id = filters["size"], filters.get("after")
-    start = next((at + 1 for at, job in enumerate(matching) if job.job_id == offset_id), 0)
-    jobs = matching[start : start + size]
-    more = start + size < len(matching)
+    if offset_id is not None:  # ids count up; the job itself may not fit the filters any more
+        matching = [job for job in matching if int(job.job_id) < int(offset_id)]
+    jobs = matching[:size]
+    more = size < len(matching)
     next_token = page_tokens.seal([owner, {**filters, "after": jobs[-1].job_id}]) if more else None
     return Page(jobs, next_token)
 

@@ -114,6 +114,14 @@ def selector_key(name: str, instance: Instance) -> tuple[Any, ...]:
     return tuple(instance.get(selector, _SELECTOR_DEFAULTS.get(selector)) for selector in selectors_of(name))
 
 
+def needed_selectors(name: str, held: Iterable[Instance]) -> list[str]:
+    """What an instance has to carry to select one of those `held`; a language where none has one is not needed."""
+    needed = [selector for selector in selectors_of(name) if selector not in _SELECTOR_DEFAULTS]
+    if name in SELECTORS:
+        return needed
+    return [selector for selector in needed if selector == "marketplace_id" or any(selector in one for one in held)]
+
+
 def is_regional(name: str) -> bool:
     """Whether the attribute belongs to the account and not to a marketplace (FACTS 5.3.5)."""
     return name in _REGIONAL

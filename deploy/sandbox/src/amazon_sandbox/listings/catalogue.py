@@ -50,10 +50,10 @@ class Listing(msgspec.Struct, eq=False):
     created_ms: int
     accepted: Snapshot | None = None
     visible: Snapshot | None = None
-    sold: int = 0  # units Amazon took off DEFAULT by itself
+    sold: int = 0  # units Amazon took off DEFAULT by itself, less those it gave back
     version: int = 0  # counts accepted states; a late older one must not replace a newer one in sight
     visible_version: int = 0
-    writes: tuple[Write, ...] = ()
+    writes: list[Write] | tuple[()] = ()  # a list from the first on: most listings have none
 
 
 class Publication(NamedTuple):
@@ -96,7 +96,10 @@ class Catalogue:
             listing = self.listings[sku] = Listing(sku, write.at_ms)
         listing.accepted = state
         listing.version += 1
-        listing.writes = (*listing.writes, write)
+        if isinstance(listing.writes, list):
+            listing.writes.append(write)
+        else:
+            listing.writes = [write]
         return Publication(listing, state, listing.version, listing.sold)
 
     def remove(self, sku: str, state: Snapshot | None) -> None:
@@ -106,15 +109,26 @@ class Catalogue:
         listing.version += 1
         listing.visible_version = listing.version
 
-    def sell(self, sku: str, quantity: int) -> None:
-        """Amazon lowers its own quantity when an order is placed; a negative `quantity` gives it back."""
+    def sell(self, sku: str, quantity: int) -> int:
+        """Amazon lowers its own quantity when an order is placed; a negative `quantity` gives it back.
+
+        Returns the units that were there to take.
+        """
         listing = self.listings.get(sku)
         if listing is None:
-            return
-        listing.sold += quantity
+            return 0
+        taken = min(quantity, _quantity(listing.accepted))
+        listing.sold += taken
         same = listing.visible is listing.accepted
-        listing.accepted = _lowered(listing.accepted, quantity)
-        listing.visible = listing.accepted if same else _lowered(listing.visible, quantity)
+        listing.accepted = _lowered(listing.accepted, taken)
+        listing.visible = listing.accepted if same else _lowered(listing.visible, taken)
+        return taken
+
+
+def _quantity(state: Snapshot | None) -> int:
+    """Units in DEFAULT; none where no quantity stands."""
+    availability = merchant_availability(state.attributes()) if state is not None else None
+    return int(availability.get("quantity", 0)) if availability is not None else 0
 
 
 def _lowered(state: Snapshot | None, units: int) -> Snapshot | None:

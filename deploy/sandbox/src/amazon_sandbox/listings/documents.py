@@ -65,6 +65,12 @@ def asin_of(attributes: Attributes, marketplace: Marketplace) -> str | None:
     return asin if isinstance(asin, str) else None
 
 
+def fn_sku_of(attributes: Attributes, marketplace: Marketplace) -> str | None:
+    """The label of the units in Amazon's warehouses."""
+    asin = asin_of(attributes, marketplace)
+    return f"X00{asin[-7:]}" if asin is not None and is_amazon_fulfilled(attributes) else None
+
+
 def _summary(listing: Listing, state: Snapshot, attributes: Attributes, marketplace: Marketplace) -> dict[str, Any]:
     summary: dict[str, Any] = {
         "marketplaceId": marketplace.marketplace_id,
@@ -76,8 +82,9 @@ def _summary(listing: Listing, state: Snapshot, attributes: Attributes, marketpl
     asin = asin_of(attributes, marketplace)
     if asin is not None:
         summary["asin"] = asin
-        if is_amazon_fulfilled(attributes):
-            summary["fnSku"] = f"X00{asin[-7:]}"
+    fn_sku = fn_sku_of(attributes, marketplace)
+    if fn_sku is not None:
+        summary["fnSku"] = fn_sku
     condition = value_of(attributes, "condition_type", marketplace.marketplace_id)
     if condition in CONDITION_TYPES:
         summary["conditionType"] = condition

@@ -1,6 +1,5 @@
 """get, put, patch and delete of one listings item (FACTS 5.1 to 5.4)."""
 
-from functools import partial
 from typing import Any
 from uuid import uuid4
 
@@ -8,7 +7,8 @@ from amazon_sandbox.calls import Call
 from amazon_sandbox.listings.attributes import Attributes
 from amazon_sandbox.listings.catalogue import MOST_RENDERED, Listing, Snapshot
 from amazon_sandbox.listings.checks import Issue
-from amazon_sandbox.listings.documents import DATA_SETS, item
+from amazon_sandbox.listings.documents import DATA_SETS, asin_of, item
+from amazon_sandbox.listings.patches import patches_not_meant_for
 from amazon_sandbox.listings.submissions import (
     Outcome,
     PatchRequest,
@@ -22,6 +22,8 @@ from amazon_sandbox.listings.submissions import (
 )
 from amazon_sandbox.marketplaces import Marketplace
 from amazon_sandbox.wire import Answer, SpApiError, encode, invalid_input, json_answer, unauthorized
+
+_Decided = tuple[Marketplace, Outcome]
 
 
 def get_listings_item(call: Call) -> Answer:
@@ -53,20 +55,32 @@ def _rendered(
 
 
 def put_listings_item(call: Call) -> Answer:
-    submission = _Submission(call)
-    outcome = put_outcome(submission.held, call.read(PutRequest), submission.marketplace)
-    return submission.answer("putListingsItem", outcome)
+    submission = _Submission(call, most=1)
+    (marketplace,) = submission.marketplaces
+    outcome = put_outcome(submission.held, call.read(PutRequest), marketplace)
+    return submission.answer("putListingsItem", [(marketplace, outcome)])
 
 
 def patch_listings_item(call: Call) -> Answer:
+    """In all marketplaces of the request or in none: the model no longer says how many there may be (FACTS 5.1)."""
     submission = _Submission(call)
-    outcome = patch_outcome(submission.held, submission.sku, call.read(PatchRequest), submission.marketplace)
-    return submission.answer("patchListingsItem", outcome)
+    request, held = call.read(PatchRequest), submission.held
+    outcomes: list[_Decided] = []
+    for marketplace in submission.marketplaces:
+        others = [one.marketplace_id for one in submission.marketplaces if one is not marketplace]
+        mine = patches_not_meant_for(others, request.patches)
+        if mine or not request.patches:
+            part = PatchRequest(request.product_type, mine)
+            outcome = patch_outcome(held, submission.sku, part, marketplace)
+            held = outcome.held or held
+            outcomes.append((marketplace, outcome))
+    return submission.answer("patchListingsItem", outcomes)
 
 
 def delete_listings_item(call: Call) -> Answer:
-    submission = _Submission(call)
-    return submission.answer("deleteListingsItem", delete_outcome(submission.held, submission.marketplace))
+    submission = _Submission(call, most=1)
+    (marketplace,) = submission.marketplaces
+    return submission.answer("deleteListingsItem", [(marketplace, delete_outcome(submission.held, marketplace))])
 
 
 def sku_of(call: Call) -> str:
@@ -85,10 +99,10 @@ def own_listings_only(call: Call, seller_id: str) -> None:
 class _Submission:
     """One write by API: the state it starts from, and how its outcome is answered (FACTS 5.2)."""
 
-    def __init__(self, call: Call) -> None:
+    def __init__(self, call: Call, most: int | None = None) -> None:
         self._call = call
         self.sku = sku_of(call)
-        self.marketplace: Marketplace = call.marketplaces(most=1)[0]
+        self.marketplaces = list({one.marketplace_id: one for one in call.marketplaces(most)}.values())
         self._preview = call.one("mode") == "VALIDATION_PREVIEW"
         if call.one("mode") not in (None, "VALIDATION_PREVIEW"):
             raise invalid_input("mode takes VALIDATION_PREVIEW only.")
@@ -97,26 +111,30 @@ class _Submission:
             raise invalid_input("includedData takes identifiers only when mode is VALIDATION_PREVIEW.")  # FACTS 5.1.2
         self.held = held_by(call.seller.catalogue, self.sku)
 
-    def answer(self, operation: str, outcome: Outcome) -> Answer:
+    def answer(self, operation: str, outcomes: list[_Decided]) -> Answer:
         """INVALID with its issues, else ACCEPTED; a preview is VALID and changes nothing."""
-        if outcome.issues:
-            return json_answer(self._document("INVALID", outcome.issues, {}))
-        held = outcome.held
-        if held is None:
+        issues = [issue for _, outcome in outcomes for issue in outcome.issues]
+        if issues:
+            return json_answer(self._document("INVALID", issues, {}))
+        steps = [(marketplace, outcome.held) for marketplace, outcome in outcomes if outcome.held is not None]
+        if not steps:
             return json_answer(self._document("ACCEPTED", [], {}))
         if self._preview:
-            return json_answer(self._document("VALID", [], held.attributes))
-        world, seller = self._call.world, self._call.seller
-        effect = partial(accept, world, seller, self.sku, self.marketplace, operation, held, world.clock.now_ms())
+            return json_answer(self._document("VALID", [], steps[-1][1].attributes))
+        world, seller, now_ms = self._call.world, self._call.seller, self._call.world.clock.now_ms()
+
+        def effect() -> None:
+            for marketplace, held in steps:
+                accept(world, seller, self.sku, marketplace, operation, held, now_ms)
+
         return json_answer(self._document("ACCEPTED", [], {}), effect=effect)
 
     def _document(self, status: str, issues: list[Issue], attributes: Attributes) -> dict[str, Any]:
         document = {"sku": self.sku, "status": status, "submissionId": uuid4().hex, "issues": issues}
         if "identifiers" in self._included:
             document["identifiers"] = [
-                {"marketplaceId": self.marketplace.marketplace_id, "asin": instance["value"]}
-                for instance in attributes.get("merchant_suggested_asin", ())
-                if instance.get("marketplace_id") == self.marketplace.marketplace_id
-                and isinstance(instance.get("value"), str)
+                {"marketplaceId": marketplace.marketplace_id, "asin": asin}
+                for marketplace in self.marketplaces
+                if (asin := asin_of(attributes, marketplace)) is not None
             ]
         return document

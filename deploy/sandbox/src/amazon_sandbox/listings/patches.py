@@ -55,6 +55,22 @@ def with_marketplace(name: str, instances: list[Instance], marketplace_id: str) 
     ]
 
 
+def not_meant_for(others: list[str], name: str, instances: list[Instance]) -> list[Instance]:
+    """Without those that name one of these other marketplaces of the same request or feed."""
+    return [one for one in instances if is_regional(name) or one.get("marketplace_id") not in others]
+
+
+def patches_not_meant_for(others: list[str], patches: list[Patch]) -> list[Patch]:
+    """A patch that is meant for the others altogether is left out; one without value stays, to be refused."""
+    mine = [
+        msgspec.structs.replace(patch, value=not_meant_for(others, patch.attribute or "", patch.value))
+        if patch.value
+        else patch
+        for patch in patches
+    ]
+    return [new for new, old in zip(mine, patches, strict=True) if new.value or not old.value]
+
+
 def apply(attributes: Attributes, patch: Patch, marketplace_id: str) -> Attributes:
     """New attributes after one patch whose path and value have been checked; the old ones stay as they are."""
     name = patch.attribute or ""

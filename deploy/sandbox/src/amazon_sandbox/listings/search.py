@@ -9,7 +9,7 @@ from amazon_sandbox.calls import Call
 from amazon_sandbox.clock import parse_iso
 from amazon_sandbox.listings.attributes import Attributes
 from amazon_sandbox.listings.catalogue import Listing, Snapshot
-from amazon_sandbox.listings.documents import DATA_SETS, asin_of, contained_skus, item, parent_skus
+from amazon_sandbox.listings.documents import DATA_SETS, asin_of, contained_skus, fn_sku_of, item, parent_skus
 from amazon_sandbox.listings.issues import issues_in_sight, statuses
 from amazon_sandbox.listings.operations import own_listings_only
 from amazon_sandbox.marketplaces import Marketplace
@@ -171,8 +171,9 @@ def _related(
 
 def _identifiers(state: Snapshot, kind: str, marketplaces: list[Marketplace]) -> set[str]:
     attributes = state.attributes()
-    if kind == "ASIN":
-        return {asin for marketplace in marketplaces if (asin := asin_of(attributes, marketplace)) is not None}
+    if kind in ("ASIN", "FNSKU"):
+        of = asin_of if kind == "ASIN" else fn_sku_of
+        return {found for marketplace in marketplaces if (found := of(attributes, marketplace)) is not None}
     return {
         instance["value"]
         for instance in attributes.get("externally_assigned_product_identifier", ())

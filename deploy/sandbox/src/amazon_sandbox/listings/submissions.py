@@ -14,6 +14,7 @@ from amazon_sandbox.listings.attributes import (
     in_marketplace,
     is_regional,
     marketplace_ids_of,
+    needed_selectors,
     selectors_of,
     value_of,
 )
@@ -95,7 +96,7 @@ def patch_outcome(held: Held, sku: str, request: PatchRequest, marketplace: Mark
     """Raises SpApiError 400 for a patch that cannot be understood at all."""
     named = _named(request)
     issues = checks.unknown_attributes(set(named)) or _selector_issues(named)
-    issues += [found for patch in request.patches for found in _patch_issues(patch)]
+    issues += [found for patch in request.patches for found in _patch_issues(patch, held)]
     if marketplace.marketplace_id not in held.marketplace_ids:
         issues.append(checks.issue("13013", f"The SKU '{sku}' is not in your catalogue.", None, "INVALID_ATTRIBUTE"))
     if issues:
@@ -196,13 +197,13 @@ def _selector_issues(attributes: Attributes) -> list[Issue]:
     ]
 
 
-def _patch_issues(patch: patches.Patch) -> list[Issue]:
+def _patch_issues(patch: patches.Patch, held: Held) -> list[Issue]:
     """What merge and delete ask for beyond the other two (FACTS 5.4.3 and 5.4.4)."""
     name = patch.attribute or ""
     if patch.op == "merge" and name not in patches.MERGEABLE:
         return [checks.invalid(name, "merge is not supported for this attribute")]
     if patch.op in ("merge", "delete"):
-        needed = "fulfillment_channel_code" if is_regional(name) else "marketplace_id"
-        if any(needed not in instance for instance in patch.value or ()):
-            return [checks.missing(name, needed)]
+        for needed in needed_selectors(name, held.attributes.get(name, ())):
+            if any(needed not in instance for instance in patch.value or ()):
+                return [checks.missing(name, needed)]
     return []

@@ -23,7 +23,7 @@ def emit(world: "World", seller: "Seller", notification_type: str, payload: dict
     """
     kind = NOTIFICATION_TYPES[notification_type]
     registry = world.notifications
-    for subscription in registry.subscribed(seller.region, seller.selling_partner_id, notification_type):
+    for subscription in _in_force(world, seller, notification_type):
         destination = registry.destinations.get(subscription.destination_id)
         if destination is not None and passes(subscription, payload):
             document = envelope(world, kind, payload, subscription.client_id, subscription.subscription_id)
@@ -32,10 +32,25 @@ def emit(world: "World", seller: "Seller", notification_type: str, payload: dict
 
 def is_subscribed(world: "World", seller: "Seller", *notification_types: str) -> bool:
     """Whether anybody would hear: spares the work of making payloads nobody gets."""
-    registry = world.notifications
-    return bool(registry.subscriptions) and any(
-        registry.subscribed(seller.region, seller.selling_partner_id, name) for name in notification_types
+    return bool(world.notifications.subscriptions) and any(
+        _in_force(world, seller, name) for name in notification_types
     )
+
+
+def end_lapsed_subscriptions(world: "World") -> None:
+    """FACTS 9.3: they died with an authorisation that ran out; a later consent does not bring them back."""
+    now_ms, registry = world.clock.now_ms(), world.notifications
+    registry.subscriptions = {
+        key: one
+        for key, one in registry.subscriptions.items()
+        if world.grants.holds(one.client_id, one.selling_partner_id, now_ms)
+    }
+
+
+def _in_force(world: "World", seller: "Seller", notification_type: str) -> list[Subscription]:
+    now_ms, seller_id = world.clock.now_ms(), seller.selling_partner_id
+    subscribed = world.notifications.subscribed(seller.region, seller_id, notification_type)
+    return [one for one in subscribed if world.grants.holds(one.client_id, seller_id, now_ms)]
 
 
 def envelope(

@@ -34,13 +34,17 @@ class ListingShows(NamedTuple):
         tell_listing(world, self.seller, self.publication.listing, before)
 
 
-def sell_and_tell(world: "World", seller: "Seller", sku: str, quantity: int) -> None:
-    """Amazon lowers its own quantity when it sells (a negative `quantity` raises it), and says so."""
+def sell_and_tell(world: "World", seller: "Seller", sku: str, quantity: int) -> int:
+    """Amazon lowers its own quantity when it sells (a negative `quantity` raises it), and says so.
+
+    Returns the units that were there to take.
+    """
     listing = seller.catalogue.find(sku)
     before = listing.visible if listing is not None else None
-    seller.catalogue.sell(sku, quantity)
+    taken = seller.catalogue.sell(sku, quantity)
     if listing is not None:
         tell_listing(world, seller, listing, before)
+    return taken
 
 
 def tell_listing(world: "World", seller: "Seller", listing: Listing, before: Snapshot | None) -> None:

@@ -6,7 +6,7 @@ from uuid import uuid4
 from amazon_sandbox import page_tokens
 from amazon_sandbox.calls import Call
 from amazon_sandbox.notifications.destinations import own_destination
-from amazon_sandbox.notifications.emitting import envelope, to_destination
+from amazon_sandbox.notifications.emitting import end_lapsed_subscriptions, envelope, to_destination
 from amazon_sandbox.notifications.filters import checked_directive
 from amazon_sandbox.notifications.registry import Subscription
 from amazon_sandbox.notifications.types import NOTIFICATION_TYPES, NotificationType
@@ -121,6 +121,7 @@ def _refuse_version(kind: NotificationType, version: str) -> None:
 
 
 def _own(call: Call, kind: NotificationType) -> list[Subscription]:
+    end_lapsed_subscriptions(call.world)
     subscribed = call.world.notifications.subscribed(call.seller.region, call.seller.selling_partner_id, kind.name)
     return [one for one in subscribed if one.client_id == call.token.app.client_id]
 
@@ -128,6 +129,7 @@ def _own(call: Call, kind: NotificationType) -> list[Subscription]:
 def _by_id(call: Call) -> Subscription:
     """By the app's own token, whichever seller subscribed (FACTS 2.4.1)."""
     kind, subscription_id = _kind(call.arguments[0]), call.arguments[1]
+    end_lapsed_subscriptions(call.world)
     found = call.world.notifications.subscriptions.get(subscription_id)
     if found is None or found.client_id != call.token.app.client_id or found.notification_type != kind.name:
         raise SpApiError(404, "NotFound", "The subscription does not exist.", subscription_id)

@@ -22,6 +22,9 @@ STATUSES = ("PENDING_AVAILABILITY", PENDING, UNSHIPPED, PARTIALLY_SHIPPED, SHIPP
 SHIP_PLUS = "FBM_SHIP_PLUS"
 IN_STORE_PICK_UP = "IN_STORE_PICK_UP"
 
+# The reference of what was picked up in the store; no package that is confirmed has it (FACTS 8.4.1).
+PICKED_UP = "0"
+
 MERCHANT = "MERCHANT"
 AMAZON = "AMAZON"
 
@@ -71,7 +74,7 @@ class Line(msgspec.Struct, frozen=True, gc=False):
 
 
 class Package(msgspec.Struct, frozen=True):
-    """One confirmed package; `quantities` is units by order item id."""
+    """One confirmed package, or what was PICKED_UP; `quantities` is units by order item id."""
 
     reference_id: str
     carrier: str
@@ -112,6 +115,7 @@ class Order(msgspec.Struct, eq=False):
     programs: tuple[str, ...] = ()
     merchant_order_id: str | None = None  # the seller's own, by acknowledgement
     cancellation: Cancellation | None = None
+    taken: tuple[int, ...] = ()  # units that left Amazon's stock for each line, in the order of the lines
     accepted: dict[str, Package] = {}
     packages: dict[str, Package] = {}
     confirmations: int = 0
@@ -130,6 +134,11 @@ class Order(msgspec.Struct, eq=False):
     @property
     def is_pending(self) -> bool:
         return self.status.startswith(PENDING)
+
+    @property
+    def has_address(self) -> bool:
+        """FACTS 4.8; there is no InvoiceUnconfirmed here."""
+        return self.status in (UNSHIPPED, PARTIALLY_SHIPPED, SHIPPED)
 
 
 def shipped_quantity(packages: Iterable[Package], order_item_id: str) -> int:

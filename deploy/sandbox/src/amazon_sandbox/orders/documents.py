@@ -13,6 +13,7 @@ from amazon_sandbox.orders.book import (
     CANCELLED,
     MERCHANT,
     PARTIALLY_SHIPPED,
+    PICKED_UP,
     SHIPPED,
     UNSHIPPED,
     Line,
@@ -113,7 +114,7 @@ def render(order: Order, included: int, now_ms: int) -> bytes:
 
 def _document(order: Order, included: int) -> dict[str, Any]:
     marketplace = MARKETPLACES[order.marketplace_id]
-    # A pending order has no prices and no address yet, a cancelled one has them no more (EDGE_CASES 1 and 7).
+    # A pending order has no prices yet, a cancelled one has them no more (EDGE_CASES 1 and 7).
     settled = not order.is_pending and order.status != CANCELLED
     document: dict[str, Any] = {
         "orderId": order.order_id,
@@ -134,7 +135,7 @@ def _document(order: Order, included: int) -> dict[str, Any]:
         document["associatedOrders"] = [{"orderId": order.replaces, "associationType": "REPLACEMENT_ORIGINAL_ID"}]
     if included & _BIT["BUYER"] and settled:
         document["buyer"] = buyer_of(order, included)
-    if included & _BIT["RECIPIENT"] and settled:
+    if included & _BIT["RECIPIENT"] and order.has_address:
         document["recipient"] = {"deliveryAddress": address_of(order, included)}
     if included & _BIT["PROCEEDS"] and settled:
         items = sum((line.unit_price * line.quantity for line in order.lines), Decimal(0))
@@ -152,8 +153,10 @@ def _document(order: Order, included: int) -> dict[str, Any]:
         }
     if included & _BIT["FULFILLMENT"]:
         document["fulfillment"] = _fulfillment(order)
-    if included & _BIT["PACKAGES"] and order.packages:
-        document["packages"] = [_package(package) for package in order.packages.values()]
+    if included & _BIT["PACKAGES"]:
+        packages = [_package(one) for one in order.packages.values() if one.reference_id != PICKED_UP]
+        if packages:
+            document["packages"] = packages
     return document
 
 

@@ -6,7 +6,7 @@ from typing import Annotated, Any, NamedTuple
 import msgspec
 
 from amazon_sandbox.calls import Call
-from amazon_sandbox.clock import parse_iso
+from amazon_sandbox.clock import SECOND_MS, parse_iso
 from amazon_sandbox.notifications.order_changes import tell_status
 from amazon_sandbox.orders.book import (
     AMAZON,
@@ -56,9 +56,11 @@ class PackageShows(NamedTuple):
     seller: Seller
     order: Order
     package: Package
+    at_ms: int  # when it is due: the clock may be far ahead by then
 
     def take_place(self, world: World) -> None:
-        self.seller.orders.show_package(self.order, self.package, world.clock.now_ms())
+        at_ms = max(self.at_ms, self.order.updated_ms)  # a change by a request that came in just then
+        self.seller.orders.show_package(self.order, self.package, at_ms)
         tell_status(world, self.seller, self.order)
 
 
@@ -90,10 +92,15 @@ def package_to_take(world: World, order: Order, marketplace_id: str, detail: Pac
 
 
 def take_package(world: World, seller: Seller, order: Order, package: Package) -> None:
-    """The package shows after the shipment delay."""
+    """The package shows after the shipment delay, counted from the moment the package was taken."""
     order.accepted = {**order.accepted, package.reference_id: package}
     order.confirmations += 1
-    world.after(world.settings.shipment_delay_s, PackageShows(seller, order, package))
+    shows_ms = package.created_ms + round(world.settings.shipment_delay_s * SECOND_MS)
+    shows = PackageShows(seller, order, package, shows_ms)
+    if shows_ms == package.created_ms:
+        shows.take_place(world)
+    else:
+        world.at(shows_ms, shows)
 
 
 def _refuse_unquoted_reference(document: dict[str, Any]) -> None:

@@ -65,7 +65,8 @@ def order_document(order: Order, *, with_buyer: bool, with_address: bool, seen: 
     document["PaymentMethod"] = "Other"
     document["EarliestDeliveryDate"] = iso(created_ms + promise.deliver_from * HOUR_MS)
     document["LatestDeliveryDate"] = iso(created_ms + promise.deliver_by * HOUR_MS)
-    document["ShippingAddress"] = shipping_address(order, seen, now_ms) if with_address else open_address(order)
+    if order.has_address:
+        document["ShippingAddress"] = shipping_address(order, seen, now_ms) if with_address else open_address(order)
     if with_buyer:
         document["BuyerInfo"] = buyer_info(order, seen)
     return document
@@ -115,8 +116,8 @@ def item_buyer_info(order: Order) -> dict[str, str]:
 
 
 def open_address(order: Order) -> dict[str, str]:
-    """What names nobody: city, region, postal code and country; nothing while the order is pending (FACTS 4.8)."""
-    if order.is_pending or order.status == CANCELLED:
+    """What names nobody: city, region, postal code and country; of an order without address nothing (FACTS 4.8)."""
+    if not order.has_address:
         return {}
     address = shipping_address(order, ALL_SEEN, 0)
     return {name: address[name] for name in _OPEN_FIELDS if name in address}

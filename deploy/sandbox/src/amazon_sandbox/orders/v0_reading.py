@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 from amazon_sandbox import page_tokens
 from amazon_sandbox.calls import Call
 from amazon_sandbox.clock import HOUR_MS, SECOND_MS, iso, parse_iso
-from amazon_sandbox.orders.book import CANCELLED, Line, Order
+from amazon_sandbox.orders.book import CANCELLED, Line, Order, is_served
 from amazon_sandbox.orders.documents import SERVICE_LEVELS, roles_mask
 from amazon_sandbox.orders.people import buyer_email
 from amazon_sandbox.orders.v0_documents import (
@@ -33,6 +33,14 @@ _NEVER_MATCH = (
     "ActualFulfillmentSupplySourceId",
     "StoreChainStoreId",
 )
+_NOT_BESIDE_SELLER_ORDER_ID = (
+    "FulfillmentChannels",
+    "OrderStatuses",
+    "PaymentMethods",
+    "LastUpdatedAfter",
+    "LastUpdatedBefore",
+    "BuyerEmail",
+)
 
 
 class _Page(NamedTuple):
@@ -49,8 +57,8 @@ def get_orders(call: Call) -> Answer:
     if len(marketplace_ids) > _MOST_IDS:
         raise invalid_input(f"MarketplaceIds takes at most {_MOST_IDS}.")
     limit = call.whole_number("MaxResultsPerPage", _MOST_A_PAGE, 1, _MOST_A_PAGE)
-    wanted = _wanted(call, set(marketplace_ids))
     now_ms = call.world.clock.now_ms()
+    wanted = _wanted(call, set(marketplace_ids), now_ms)
     token = call.one("NextToken")
     page = _window(call, now_ms) if token is None else _page(token)
     book = call.seller.orders
@@ -81,7 +89,7 @@ def get_order_address(call: Call) -> Answer:
     _restricted_only(call)
     order = _found(call)
     payload: dict[str, Any] = {"AmazonOrderId": order.order_id}
-    if _is_settled(order):  # FACTS 4.8
+    if order.has_address:
         payload["ShippingAddress"] = shipping_address(order, roles_mask(call.roles), call.world.clock.now_ms())
     return json_answer({"payload": payload})
 
@@ -135,7 +143,7 @@ def _restricted_only(call: Call) -> None:
 
 def _found(call: Call) -> Order:
     order = call.seller.orders.orders.get(call.arguments[0])
-    if order is None:
+    if order is None or not is_served(order, call.world.clock.now_ms()):
         raise SpApiError(404, "NotFound", "The order was not found.", call.arguments[0])
     return order
 
@@ -191,16 +199,17 @@ def _page(token: str) -> _Page:
     return _Page(kind, (moment_ms, number), end_ms)
 
 
-def _wanted(call: Call, marketplace_ids: set[str]) -> Callable[[Order], bool]:
+def _wanted(call: Call, marketplace_ids: set[str], now_ms: int) -> Callable[[Order], bool]:
     unknown = marketplace_ids - set(call.seller.marketplace_ids)
     if unknown:
         raise invalid_input(f"Invalid MarketplaceIds for this seller in this region: {', '.join(sorted(unknown))}")
     statuses = set(call.many("OrderStatuses", _STATUSES))
     channels = set(call.many("FulfillmentChannels", tuple(V0_CHANNEL.values())))
-    payments = set(call.many("PaymentMethods", ("None", "COD", "CVS")))
+    payments = set(call.many("PaymentMethods", ("COD", "CVS", "Other")))
     order_ids = call.many("AmazonOrderIds")
     if len(order_ids) > _MOST_IDS:
         raise invalid_input(f"AmazonOrderIds takes at most {_MOST_IDS}.")
+    _refuse_beside_seller_order_id(call)
     email, seller_order_id, pickup = call.one("BuyerEmail"), call.one("SellerOrderId"), call.one("IsISPU")
     deliveries = _delivery_windows(call)
     nothing = any(call.one(name) is not None for name in _NEVER_MATCH)
@@ -209,9 +218,10 @@ def _wanted(call: Call, marketplace_ids: set[str]) -> Callable[[Order], bool]:
         return (
             not nothing
             and order.marketplace_id in marketplace_ids
+            and is_served(order, now_ms)
             and (not statuses or V0_STATUS[order.status] in statuses)
             and (not channels or V0_CHANNEL[order.fulfilled_by] in channels)
-            and (not payments or "None" in payments)
+            and (not payments or "Other" in payments)
             and (not order_ids or order.order_id in order_ids)
             and (email is None or email == buyer_email(order.number))
             and (seller_order_id is None or seller_order_id == (order.merchant_order_id or order.order_id))
@@ -220,6 +230,14 @@ def _wanted(call: Call, marketplace_ids: set[str]) -> Callable[[Order], bool]:
         )
 
     return wanted
+
+
+def _refuse_beside_seller_order_id(call: Call) -> None:
+    if call.one("SellerOrderId") is None:
+        return
+    refused = [name for name in _NOT_BESIDE_SELLER_ORDER_ID if call.one(name) is not None]
+    if refused:
+        raise invalid_input(f"{', '.join(refused)} cannot be specified when SellerOrderId is specified.")
 
 
 def _delivery_windows(call: Call) -> list[Callable[[Order], bool]]:

@@ -6,7 +6,7 @@ import msgspec
 
 from amazon_sandbox.calls import Call
 from amazon_sandbox.notifications.order_changes import tell_status
-from amazon_sandbox.orders.book import CANCELLED, SHIPPED, Order
+from amazon_sandbox.orders.book import CANCELLED, PICKED_UP, Order, OrderBook, Package, shipped_quantity
 from amazon_sandbox.wire import Answer, SpApiError, invalid_input
 
 _PICKUP_STATUSES = ("ReadyForPickup", "PickedUp", "RefusedPickup")
@@ -30,7 +30,8 @@ def update_shipment_status(call: Call) -> Answer:
     order = _found(call)
     if document.get("marketplaceId") != order.marketplace_id:
         raise invalid_input("The order was not placed in this marketplace.")
-    _refuse_unknown_items(order, document.get("orderItems"))
+    items = document.get("orderItems")
+    _refuse_unknown_items(order, items)
     if not order.in_store_pickup:
         raise invalid_input("Unsupported ShipmentStatus passed")
     if order.is_pending or order.status == CANCELLED:
@@ -39,10 +40,36 @@ def update_shipment_status(call: Call) -> Answer:
 
     def effect() -> None:
         if status == "PickedUp":
-            seller.orders.change(order, world.clock.now_ms(), status=SHIPPED)
+            _pick_up(seller.orders, order, _picked_up(order, items), world.clock.now_ms())
             tell_status(world, seller, order)
 
     return Answer(204, effect=effect)
+
+
+def _picked_up(order: Order, items: list[dict[str, Any]] | None) -> dict[str, int]:
+    """Units by order item id: those that are named, without a quantity all of the item; no more than are left."""
+    left = {
+        line.order_item_id: line.quantity - shipped_quantity(order.accepted.values(), line.order_item_id)
+        for line in order.lines
+    }
+    if items is None:
+        return left
+    named: dict[str, int] = {}
+    for item in items:
+        order_item_id, quantity = item["orderItemId"], item.get("quantity")
+        named[order_item_id] = named.get(order_item_id, 0) + (left[order_item_id] if quantity is None else quantity)
+    return {order_item_id: min(units, left[order_item_id]) for order_item_id, units in named.items()}
+
+
+def _pick_up(book: OrderBook, order: Order, units: dict[str, int], now_ms: int) -> None:
+    """What was picked up is fulfilled at once, and nothing can be shipped of it any more."""
+    if not any(units.values()):
+        return
+    before = order.accepted[PICKED_UP].quantities if PICKED_UP in order.accepted else {}
+    together = {key: before.get(key, 0) + units.get(key, 0) for key in before | units}
+    picked = Package(PICKED_UP, "", None, "", now_ms, now_ms, {key: count for key, count in together.items() if count})
+    order.accepted = {**order.accepted, PICKED_UP: picked}
+    book.show_package(order, picked, now_ms)
 
 
 def update_verification_status(call: Call) -> Answer:
@@ -107,6 +134,12 @@ def _refuse_unknown_items(order: Order, items: Any) -> None:
         isinstance(one, dict) and one.get("orderItemId") in known for one in items
     ):
         raise invalid_input("orderItems are items of this order.")
+    if not all(one.get("quantity") is None or _is_units(one["quantity"]) for one in items):
+        raise invalid_input("The quantity of an item is a whole number, 1 or more.")
+
+
+def _is_units(quantity: object) -> bool:
+    return isinstance(quantity, int) and not isinstance(quantity, bool) and quantity >= 1
 
 
 def _found(call: Call) -> Order:
