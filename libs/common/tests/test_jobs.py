@@ -111,7 +111,7 @@ async def test_pauses_are_no_attempts(database: Database) -> None:
     await worker.run_due()
     once_broken = await stored(database, run_id)
     assert once_broken.status == "queued"
-    assert 1 <= once_broken.attempts < jobs.MAX_ATTEMPTS  # more than one when the random pause was short
+    assert 1 <= once_broken.attempts < MAX_ATTEMPTS  # more than one when the random pause was short
     while (await stored(database, run_id)).status == "queued":
         async with database.transaction() as session:
             await run(session, "update operation_run set due_at = created_at")
