@@ -78,6 +78,20 @@ class ReservationAnswer(BaseModel):
     shipment_id: UUID | None
 
 
+class ShippedAnswer(BaseModel):
+    """A parcel of one source, planned or not, and the newest line of the source's attestation history when it left.
+
+    `without_attestation`: the agreement bound the order, and no attestation was in force at `shipped_at`, the moment
+    at which the shipment was taken.
+    """
+
+    shipment_id: UUID | None
+    shipped_at: datetime
+    agreement: str | None
+    without_attestation: bool
+    attestation: AttestationThen
+
+
 class OrderDecisions(BaseModel):
     """Where an order's routing stands, what became of its units, and every decision, newest first."""
 
@@ -94,6 +108,7 @@ class OrderDecisions(BaseModel):
     order_version: int
     order_holds: list[str]
     reservations: list[ReservationAnswer]
+    shipped: list[ShippedAnswer]
     latest: DecisionAnswer | None
     history: list[DecisionAnswer]
 
