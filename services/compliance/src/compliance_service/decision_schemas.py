@@ -124,12 +124,16 @@ class SourceForOrder(BaseModel):
 
 
 class OrderEligibility(BaseModel):
-    """Which sources may ship an order if it were decided now, and what the decision would be."""
+    """Which sources may ship an order if it were decided now, and what the decision would be.
+
+    `outcome`: routed, held, or not_routed when the order's state lets nobody ship it; then there are no `sources`.
+    """
 
     selling_partner_id: str
     amazon_order_id: str
     agreement: str | None
     outcome: str
+    code: str | None
     detail: str
     sources: list[SourceForOrder]
 
@@ -173,7 +177,8 @@ class WhatIfHeld(WhatIf):
 
 
 class Outcome(BaseModel):
-    """A decision that is not made: routed with its plan, or held with the code and why."""
+    """A decision that is not made: routed with its plan, or held with the code and why; not_routed, again with code and
+    why, when the order's state leaves nothing to decide."""
 
     outcome: str
     code: str | None
