@@ -34,6 +34,28 @@ async def test_the_history_tells_who_attested_to_what_and_when(merchant: Merchan
     assert [(c.compliant, c.attestation_version) for c in changes] == [(True, 1), (False, 2), (True, 3)]
 
 
+@pytest.mark.row("D1")
+async def test_a_new_name_is_announced_with_the_attestation_as_it_stands(merchant: Merchant) -> None:
+    source = await merchant.source("Nordlager", attested=False)
+    for change in ({"name": "Nord"}, {"name": "Nord"}, {"priority": 3}):
+        await merchant.call("PATCH", f"/v1/sources/{source}", json=change)
+    await merchant.attest(source, expires_at="2099-01-01T00:00:00Z")
+    await merchant.call("PATCH", f"/v1/sources/{source}", json={"name": "Nordlager GmbH"})
+    await merchant.withdraw_attestation(source)
+    await merchant.call("PATCH", f"/v1/sources/{source}", json={"name": "Nordlager AG"})
+
+    changes = [e for e in await merchant.announced() if isinstance(e, SourceComplianceChanged)]
+
+    assert [(c.source_name, c.attestation_version, c.compliant, c.reason) for c in changes] == [
+        ("Nord", 0, False, None),
+        ("Nord", 1, True, "given"),
+        ("Nordlager GmbH", 1, True, "given"),
+        ("Nordlager GmbH", 2, False, "withdrawn"),
+        ("Nordlager AG", 2, False, "withdrawn"),
+    ]
+    assert changes[2].attested_until == changes[1].attested_until is not None
+
+
 @pytest.mark.row("D2")
 @pytest.mark.parametrize(
     "statement", ["update attestation set by_whom = 'x'", "delete from attestation", "truncate attestation"]

@@ -178,6 +178,18 @@ async def _record(
     )
     session.add(entry)
     await session.flush()
+    await _announce(session, source, action, now)
+    log.info("attestation_recorded", source_id=str(source.id), action=action, version=entry.version)
+    return entry
+
+
+async def announce_renamed(session: AsyncSession, source: Source) -> None:
+    """Tells the source's new name, with its attestation as it stands. The caller has the source's row lock."""
+    entry = await session.get(Attestation, (source.id, source.attestation_version))
+    await _announce(session, source, entry.action if entry else None, source.updated_at)
+
+
+async def _announce(session: AsyncSession, source: Source, reason: str | None, at: datetime) -> None:
     await outbox.publish(
         session,
         SourceComplianceChanged(
@@ -186,13 +198,11 @@ async def _record(
             source_name=source.name,
             compliant=source.compliant,
             attestation_version=source.attestation_version,
-            changed_at=now,
-            reason=action,
+            changed_at=at,
+            reason=reason,
             attested_until=source.attested_until,
         ),
     )
-    log.info("attestation_recorded", source_id=str(source.id), action=action, version=entry.version)
-    return entry
 
 
 class NeitherOrBoth(InvalidRequest):
