@@ -124,13 +124,13 @@ async def test_a_bulk_change_has_a_result_per_source(merchant: Merchant) -> None
         (None, None),
         (2, True),
     ]
-    assert given["results"][1]["error"]["code"] == "not_found"
+    assert given["results"][1]["error"]["code"] == "not-found"
     assert [(r["attestation_version"], r["compliant"]) for r in withdrawn["results"]] == [
         (2, False),
         (None, None),
         (3, False),
     ]
-    assert again["results"][0]["error"]["code"] == "not_attested"
+    assert again["results"][0]["error"]["code"] == "not-attested"
     assert neither["type"] == "/problems/attestation-or-withdrawal"
 
 

@@ -106,16 +106,16 @@ async def test_a_bad_row_never_takes_the_good_ones_with_it(merchant: Merchant) -
 
     assert (answer["created"], answer["updated"], answer["failed"]) == (2, 0, 10)
     assert [(error["row"], error["code"]) for error in answer["errors"]] == [
-        (1, "quantity_invalid"),
-        (2, "sku_invalid"),
-        (3, "sku_invalid"),
-        (4, "cost_invalid"),
-        (5, "cost_invalid"),
-        (6, "cost_invalid"),
-        (7, "cost_invalid"),
-        (8, "unknown_field"),
-        (9, "as_of_invalid"),
-        (11, "sku_invalid"),
+        (1, "quantity-invalid"),
+        (2, "sku-invalid"),
+        (3, "sku-invalid"),
+        (4, "cost-invalid"),
+        (5, "cost-invalid"),
+        (6, "cost-invalid"),
+        (7, "cost-invalid"),
+        (8, "unknown-field"),
+        (9, "as-of-invalid"),
+        (11, "sku-invalid"),
     ]
     assert all(error["what"] and error["fix"] for error in answer["errors"])
     assert await merchant.available(source) == {"good": 1, "also good": 2}
@@ -166,11 +166,11 @@ async def test_a_count_that_cannot_be_taken_is_kept_with_the_reason_and_stops_no
 
     rejections = (await merchant.call("GET", "/v1/inventory/rejections"))["items"]
     assert [(r["sku"], r["code"]) for r in reversed(rejections)] == [
-        ("A", "unknown_source"),
-        ("B", "unknown_source"),
-        ("no", "sku_invalid"),  # shown without the character that no text column can hold
-        ("C", "as_of_in_future"),
-        ("D", "cost_invalid"),
+        ("A", "unknown-source"),
+        ("B", "unknown-source"),
+        ("no", "sku-invalid"),  # shown without the character that no text column can hold
+        ("C", "as-of-in-future"),
+        ("D", "cost-invalid"),
     ]
     assert await merchant.available(source) == {"E": 1}
     assert await other.available(foreign) == {}
@@ -197,8 +197,8 @@ async def test_a_csv_file_is_stored_while_it_arrives(merchant: Merchant) -> None
 
     assert (answer["created"], answer["failed"]) == (4498, 2)
     assert [(e["row"], e["sku"], e["code"]) for e in answer["errors"]] == [
-        (17, "SKU-17", "quantity_invalid"),
-        (19, "too", "wrong_width"),
+        (17, "SKU-17", "quantity-invalid"),
+        (19, "too", "wrong-width"),
     ]
     found = await merchant.call("POST", "/v1/inventory/lookup", json={"skus": ['quoted, with "comma"', "SKU-4499"]})
     assert [f["sources"][0]["quantity"] for f in found["found"]] == [3, 4499]

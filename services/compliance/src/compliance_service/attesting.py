@@ -224,14 +224,14 @@ async def change_many(session: AsyncSession, caller: Caller, body: BulkAttestati
     for source_id in dict.fromkeys(body.source_ids):
         source = sources.get(source_id)
         if source is None:
-            results.append(_refused(source_id, "not_found", "no such source in this account", "List GET /v1/sources"))
+            results.append(_refused(source_id, "not-found", "no such source in this account", "List GET /v1/sources"))
             continue
         if body.attestation is not None:
             await give(session, source, body.attestation, recorded_by=caller.subject)
         elif body.withdrawal is not None and source.compliant:
             await withdraw(session, source, withdrawn_by=body.withdrawal.withdrawn_by, recorded_by=caller.subject)
         else:
-            results.append(_refused(source_id, "not_attested", NotAttested.title, "Nothing to do"))
+            results.append(_refused(source_id, "not-attested", NotAttested.title, "Nothing to do"))
             continue
         results.append(
             BulkAttestationResult(

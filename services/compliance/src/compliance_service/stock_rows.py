@@ -92,7 +92,7 @@ def read_row(position: int, given: Mapping[str, Any], now: datetime) -> StockRow
         return RowError(row=position, sku=_sku_of(given), code=_code(where), what=f"{where}: {first['msg']}", fix=fix)
     if in_future(row.as_of, now):
         return RowError(
-            row=position, sku=row.sku, code="as_of_in_future", what="as_of: is in the future", fix=_FIXES["as_of"]
+            row=position, sku=row.sku, code="as-of-in-future", what="as_of: is in the future", fix=_FIXES["as_of"]
         )
     return row
 
@@ -103,7 +103,7 @@ def in_future(as_of: datetime | None, now: datetime) -> bool:
 
 
 def _code(where: str) -> str:
-    return f"{where}_invalid" if where in _FIXES else "unknown_field"
+    return f"{where.replace('_', '-')}-invalid" if where in _FIXES else "unknown-field"
 
 
 def _sku_of(given: Mapping[str, Any]) -> str | None:

@@ -174,13 +174,13 @@ async def follow_inventory(
 def _reason(event: SourceInventoryChanged, owners: Mapping[UUID, UUID], now: datetime) -> tuple[str, str] | None:
     """Code and sentence of what is wrong with the event; another account's source is as unknown as none."""
     if owners.get(event.source_id) != event.account_id:
-        return "unknown_source", "this account has no source with that id"
+        return "unknown-source", "this account has no source with that id"
     if problem := sku_problem(event.sku):
-        return "sku_invalid", problem
+        return "sku-invalid", problem
     if event.as_of.tzinfo is None:
-        return "as_of_invalid", "as_of has no UTC offset"
+        return "as-of-invalid", "as_of has no UTC offset"
     if in_future(event.as_of, now):
-        return "as_of_in_future", "as_of is in the future"
+        return "as-of-in-future", "as_of is in the future"
     if event.cost and (problem := cost_problem(event.cost.amount, event.cost.currency)):
-        return "cost_invalid", problem
+        return "cost-invalid", problem
     return None
