@@ -77,6 +77,8 @@ async def test_the_database_refuses_to_rewrite_history(merchant: Merchant, runni
         ({"agreement_version": "1", "attested_by": "x", "document_hash": "short"}, "body.document_hash"),
         ({"agreement_version": "1", "attested_by": "x", "expires_at": "2099-01-01T00:00:00"}, "body.expires_at"),
         ({"agreement_version": "1", "attested_by": "x", "expires_at": "2020-01-01T00:00:00Z"}, "body.expires_at"),
+        ({"agreement_version": "1", "attested_by": "x", "expires_at": "9999-12-31T23:59:59-01:00"}, "body.expires_at"),
+        ({"agreement_version": "1", "attested_by": "x", "expires_at": "0001-01-01T00:00:00+14:00"}, "body.expires_at"),
     ],
 )
 async def test_an_incomplete_attestation_is_refused_with_the_reason(

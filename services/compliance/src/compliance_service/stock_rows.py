@@ -6,10 +6,11 @@ from decimal import Decimal
 from typing import Any
 
 from babel.numbers import get_currency_precision, is_currency
-from pydantic import AwareDatetime, BaseModel, ConfigDict, ValidationError, field_validator, model_validator
+from pydantic import BaseModel, ConfigDict, ValidationError, field_validator, model_validator
 from pydantic_core import PydanticCustomError
 
 from common.contracts.event import Quantity
+from common.moments import Moment
 from compliance_service.schemas import RowError
 
 # How far a source's clock may run ahead of ours: a count from the far future would bar every later one.
@@ -63,7 +64,7 @@ class StockRow(BaseModel):
     sku: str
     quantity: Quantity
     cost: Cost | None = None
-    as_of: AwareDatetime | None = None
+    as_of: Moment | None = None
 
     @field_validator("sku")
     @classmethod
