@@ -289,7 +289,7 @@ def _finds_nothing(answer: Response) -> bool:
         return not said["items"]
     rows = [row.get("error", row) for row in said.get("errors", said.get("results"))]
     refused = {row.get("code", said.get("type")) for row in rows}
-    return bool(refused) and refused <= {"not-found", "not_found", "unknown-channel", "/problems/unknown-source"}
+    return bool(refused) and refused <= {"not-found", "unknown-channel", "/problems/unknown-source"}
 
 
 async def _ours(walled: Walled) -> list[str]:

@@ -1,6 +1,10 @@
 """What import-linter cannot say: every route of every service declares a scope, and answers strangers with 401."""
 
+import ast
+import json
+import re
 from importlib import import_module
+from pathlib import Path
 
 import pytest
 from fastapi.routing import APIRoute
@@ -8,6 +12,7 @@ from fastapi.routing import APIRoute
 from common.errors import Problem
 from common.testing.plugin import RunService
 
+ROOT = Path(__file__).parents[1]
 SERVICES = ("auth", "listings", "orders", "compliance")
 # Open on purpose: the token exchange, the keys, the browser's ways from and back to Amazon.
 OPEN = {
@@ -48,14 +53,47 @@ async def test_every_route_declares_a_scope_and_refuses_strangers(name: str, run
         assert (route.path, answer.status_code) == (route.path, 401)
 
 
-def test_a_problem_slug_means_one_thing_in_all_services() -> None:
+def problems() -> list[type[Problem]]:
+    """Every problem of every service."""
     for name in SERVICES:
         import_module(f"{name}_service.app")
 
     def every(kind: type[Problem]) -> list[type[Problem]]:
         return [kind, *(deeper for sub in kind.__subclasses__() for deeper in every(sub))]
 
+    return every(Problem)
+
+
+def test_a_problem_slug_means_one_thing_in_all_services() -> None:
     said: dict[str, set[tuple[int, str]]] = {}
-    for kind in every(Problem):
+    for kind in problems():
         said.setdefault(kind.slug, set()).add((kind.status, kind.title))
     assert {slug: meanings for slug, meanings in said.items() if len(meanings) > 1} == {}
+
+
+def without_names(path: str) -> str:
+    return re.sub(r"{[^}]*}", "{}", path).rstrip(".")
+
+
+def test_every_call_that_a_fix_names_exists() -> None:
+    calls: set[tuple[str, str]] = set()
+    for name in SERVICES:
+        paths = json.loads((ROOT / f"docs/openapi/{name}.json").read_text())["paths"]
+        calls |= {(method.upper(), without_names(path)) for path, methods in paths.items() for method in methods}
+    known = {path for _, path in calls}
+    named = re.compile(r"(?:(GET|POST|PUT|PATCH|DELETE) )?(/v1/[\w/{}.-]+)")
+    found = [(kind.__name__, *call.groups()) for kind in problems() for call in named.finditer(kind.fix)]
+    # Fixes are also given where a problem, a row's error or a reason is made.
+    sources = [path for member in ("services/*", "libs/common") for path in ROOT.glob(f"{member}/src/**/*.py")]
+    for source in sources:
+        for node in ast.walk(ast.parse(source.read_text())):
+            if isinstance(node, ast.Constant) and isinstance(node.value, str):
+                said = [call.groups() for call in named.finditer(node.value)]
+                found += [(source.stem, method, path) for method, path in said if method]
+    assert len(found) > 20
+    wrong = [
+        (where, method, path)
+        for where, method, path in found
+        if not (without_names(path) in known if method is None else (method, without_names(path)) in calls)
+    ]
+    assert wrong == []

@@ -150,6 +150,8 @@ _REFUSED_KEYS: tuple[tuple[dict[str, Any], int, str], ...] = (
     ({"name": "x\x00"}, 400, "invalid-request"),
     ({"expires_at": "2020-01-01T00:00:00Z"}, 400, "expiry-in-the-past"),
     ({"expires_at": "2099-01-01T00:00:00"}, 400, "invalid-request"),
+    ({"expires_at": "9999-12-31T23:59:59-01:00"}, 400, "invalid-request"),
+    ({"expires_at": "0001-01-01T00:00:00+14:00"}, 400, "invalid-request"),
 )
 
 

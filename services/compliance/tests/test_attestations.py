@@ -34,6 +34,28 @@ async def test_the_history_tells_who_attested_to_what_and_when(merchant: Merchan
     assert [(c.compliant, c.attestation_version) for c in changes] == [(True, 1), (False, 2), (True, 3)]
 
 
+@pytest.mark.row("D1")
+async def test_a_new_name_is_announced_with_the_attestation_as_it_stands(merchant: Merchant) -> None:
+    source = await merchant.source("Nordlager", attested=False)
+    for change in ({"name": "Nord"}, {"name": "Nord"}, {"priority": 3}):
+        await merchant.call("PATCH", f"/v1/sources/{source}", json=change)
+    await merchant.attest(source, expires_at="2099-01-01T00:00:00Z")
+    await merchant.call("PATCH", f"/v1/sources/{source}", json={"name": "Nordlager GmbH"})
+    await merchant.withdraw_attestation(source)
+    await merchant.call("PATCH", f"/v1/sources/{source}", json={"name": "Nordlager AG"})
+
+    changes = [e for e in await merchant.announced() if isinstance(e, SourceComplianceChanged)]
+
+    assert [(c.source_name, c.attestation_version, c.compliant, c.reason) for c in changes] == [
+        ("Nord", 0, False, None),
+        ("Nord", 1, True, "given"),
+        ("Nordlager GmbH", 1, True, "given"),
+        ("Nordlager GmbH", 2, False, "withdrawn"),
+        ("Nordlager AG", 2, False, "withdrawn"),
+    ]
+    assert changes[2].attested_until == changes[1].attested_until is not None
+
+
 @pytest.mark.row("D2")
 @pytest.mark.parametrize(
     "statement", ["update attestation set by_whom = 'x'", "delete from attestation", "truncate attestation"]
@@ -55,6 +77,8 @@ async def test_the_database_refuses_to_rewrite_history(merchant: Merchant, runni
         ({"agreement_version": "1", "attested_by": "x", "document_hash": "short"}, "body.document_hash"),
         ({"agreement_version": "1", "attested_by": "x", "expires_at": "2099-01-01T00:00:00"}, "body.expires_at"),
         ({"agreement_version": "1", "attested_by": "x", "expires_at": "2020-01-01T00:00:00Z"}, "body.expires_at"),
+        ({"agreement_version": "1", "attested_by": "x", "expires_at": "9999-12-31T23:59:59-01:00"}, "body.expires_at"),
+        ({"agreement_version": "1", "attested_by": "x", "expires_at": "0001-01-01T00:00:00+14:00"}, "body.expires_at"),
     ],
 )
 async def test_an_incomplete_attestation_is_refused_with_the_reason(
@@ -102,13 +126,13 @@ async def test_a_bulk_change_has_a_result_per_source(merchant: Merchant) -> None
         (None, None),
         (2, True),
     ]
-    assert given["results"][1]["error"]["code"] == "not_found"
+    assert given["results"][1]["error"]["code"] == "not-found"
     assert [(r["attestation_version"], r["compliant"]) for r in withdrawn["results"]] == [
         (2, False),
         (None, None),
         (3, False),
     ]
-    assert again["results"][0]["error"]["code"] == "not_attested"
+    assert again["results"][0]["error"]["code"] == "not-attested"
     assert neither["type"] == "/problems/attestation-or-withdrawal"
 
 

@@ -1,11 +1,14 @@
 """Routing groups, and what one call tells of an order's decisions: enough to take each of them again."""
 
 from collections.abc import Callable
+from datetime import timedelta
+from typing import Any
 from uuid import UUID, uuid4
 
 import pytest
 from sqlalchemy.exc import DBAPIError
 
+from common import clock
 from common.bulk import run
 from common.contracts.compliance import OrderRouted
 from common.testing.plugin import Running
@@ -84,6 +87,61 @@ async def test_one_call_says_why_a_source_shipped_an_order_and_who_had_attested_
         "Nordlager",
     )
     assert (told["channel_id"], told["shipping_policy"]) == (str(channel), "Standard")
+
+
+@pytest.mark.row("D2")
+@pytest.mark.row("D6")
+async def test_what_left_without_an_attestation_in_force_is_named_planned_or_not(merchant: Merchant) -> None:
+    planned = await merchant.source("Planned", {"A": 5})
+    await merchant.deliver(merchant.order("O-1", {"A": 3}))
+    # Nobody asked these two, and the decision has not even seen them.
+    bare = await merchant.source("Bare", attested=False)
+    withdrawn = await merchant.source("Withdrawn")
+    await merchant.withdraw_attestation(withdrawn)
+    for source in (planned, bare, withdrawn):
+        await merchant.deliver(merchant.shipped("O-1", [("O-1-0", "A", 1)], source_id=source, decision_version=None))
+    # What comes later changes nothing of what is told of then.
+    for source in (bare, withdrawn):
+        await merchant.attest(source)
+    await merchant.withdraw_attestation(planned)
+    await merchant.call("PATCH", f"/v1/sources/{bare}", json={"name": "Renamed"})
+
+    told = await merchant.call("GET", "/v1/decisions/O-1")
+
+    def named(shipped: Any) -> tuple[str, int, str, bool]:
+        then = shipped["attestation"]
+        return then["source_name"], then["version"], then["action"], shipped["without_attestation"]
+
+    assert [named(shipped) for shipped in told["shipped"]] == [
+        ("Planned", 1, "given", False),
+        ("Renamed", 0, "never", True),
+        ("Withdrawn", 2, "withdrawn", True),
+    ]
+    assert {shipped["agreement"] for shipped in told["shipped"]} == {told["latest"]["agreement"]}
+    assert {r["source_name"] for r in told["reservations"]} == {"Planned", "Renamed", "Withdrawn"}
+
+
+@pytest.mark.row("D3")
+@pytest.mark.row("D6")
+async def test_what_left_once_an_attestation_had_run_out_is_named_where_the_agreement_binds(
+    merchant: Merchant,
+) -> None:
+    source = await merchant.source("One", {"A": 5}, attested=False)
+    await merchant.attest(source, expires_at=(clock.now() + timedelta(hours=1)).isoformat())
+    await merchant.deliver(merchant.order("O-1", {"A": 1}), merchant.order("W-1", {"A": 1}, channel_type="webshop"))
+    clock.set_ahead(timedelta(hours=2))
+    try:
+        for order_id in ("O-1", "W-1"):
+            shipped = merchant.shipped(order_id, [(f"{order_id}-0", "A", 1)], source_id=source, decision_version=1)
+            await merchant.deliver(shipped)
+    finally:
+        clock.set_ahead(timedelta(0))
+
+    amazon = (await merchant.call("GET", "/v1/decisions/O-1"))["shipped"]
+    webshop = (await merchant.call("GET", "/v1/decisions/W-1"))["shipped"]
+
+    assert [(s["attestation"]["action"], s["without_attestation"]) for s in amazon] == [("given", True)]
+    assert [(s["agreement"], s["without_attestation"]) for s in webshop] == [(None, False)]
 
 
 @pytest.mark.row("D4")

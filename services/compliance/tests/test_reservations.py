@@ -175,5 +175,5 @@ async def test_stock_counted_in_the_far_future_is_refused(merchant: Merchant) ->
 
     answer = await merchant.restock(source, {"A": 9}, as_of=clock.now() + timedelta(days=1))
 
-    assert [error["code"] for error in answer["errors"]] == ["as_of_in_future"]
+    assert [error["code"] for error in answer["errors"]] == ["as-of-in-future"]
     assert await merchant.available(source) == {"A": 5}

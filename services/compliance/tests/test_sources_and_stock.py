@@ -100,22 +100,26 @@ async def test_a_bad_row_never_takes_the_good_ones_with_it(merchant: Merchant) -
         {"sku": "naive", "quantity": 1, "as_of": "2026-01-01T00:00:00"},
         {"sku": "also good", "quantity": 2},
         {"quantity": 2},
+        {"sku": "dawn of time", "quantity": 1, "as_of": "0001-01-01T00:00:00+14:00"},
+        {"sku": "end of time", "quantity": 1, "as_of": "9999-12-31T23:59:59-01:00"},
     ]
 
     answer = await merchant.call("PUT", f"/v1/sources/{source}/inventory", json={"rows": rows})
 
-    assert (answer["created"], answer["updated"], answer["failed"]) == (2, 0, 10)
+    assert (answer["created"], answer["updated"], answer["failed"]) == (2, 0, 12)
     assert [(error["row"], error["code"]) for error in answer["errors"]] == [
-        (1, "quantity_invalid"),
-        (2, "sku_invalid"),
-        (3, "sku_invalid"),
-        (4, "cost_invalid"),
-        (5, "cost_invalid"),
-        (6, "cost_invalid"),
-        (7, "cost_invalid"),
-        (8, "unknown_field"),
-        (9, "as_of_invalid"),
-        (11, "sku_invalid"),
+        (1, "quantity-invalid"),
+        (2, "sku-invalid"),
+        (3, "sku-invalid"),
+        (4, "cost-invalid"),
+        (5, "cost-invalid"),
+        (6, "cost-invalid"),
+        (7, "cost-invalid"),
+        (8, "unknown-field"),
+        (9, "as-of-invalid"),
+        (11, "sku-invalid"),
+        (12, "as-of-invalid"),
+        (13, "as-of-invalid"),
     ]
     assert all(error["what"] and error["fix"] for error in answer["errors"])
     assert await merchant.available(source) == {"good": 1, "also good": 2}
@@ -161,16 +165,22 @@ async def test_a_count_that_cannot_be_taken_is_kept_with_the_reason_and_stops_no
         stock_event(merchant, source, "no\x00", 1),
         stock_event(merchant, source, "C", 1, as_of=clock.now() + timedelta(days=400)),
         stock_event(merchant, source, "D", 1, cost=Money(amount=Decimal("1.001"), currency="EUR")),
+        stock_event(merchant, source, "F", 1, as_of="0001-01-01T00:00:00+14:00"),
+        stock_event(merchant, source, "G", 1, as_of="9999-12-31T23:59:59-01:00"),
+        stock_event(merchant, source, "H", 1, as_of="2026-01-01T00:00:00"),
         stock_event(merchant, source, "E", 1),
     )
 
     rejections = (await merchant.call("GET", "/v1/inventory/rejections"))["items"]
     assert [(r["sku"], r["code"]) for r in reversed(rejections)] == [
-        ("A", "unknown_source"),
-        ("B", "unknown_source"),
-        ("no", "sku_invalid"),  # shown without the character that no text column can hold
-        ("C", "as_of_in_future"),
-        ("D", "cost_invalid"),
+        ("A", "unknown-source"),
+        ("B", "unknown-source"),
+        ("no", "sku-invalid"),  # shown without the character that no text column can hold
+        ("C", "as-of-in-future"),
+        ("D", "cost-invalid"),
+        ("F", "as-of-invalid"),
+        ("G", "as-of-invalid"),
+        ("H", "as-of-invalid"),
     ]
     assert await merchant.available(source) == {"E": 1}
     assert await other.available(foreign) == {}
@@ -184,7 +194,9 @@ async def test_a_csv_file_is_stored_while_it_arrives(merchant: Merchant) -> None
     rows[17] = "SKU-17,many,1.25,USD"
     rows[18] = '"quoted, with ""comma""",3,,'
     rows[19] = "too,few"
-    content = "\ufeff" + "\r\n".join(["sku,quantity,cost,currency", *rows])
+    rows = [f"{row}," for row in rows]
+    rows[20] = "SKU-20,20,1.25,USD,0001-01-01T00:00:00+14:00"
+    content = "\ufeff" + "\r\n".join(["sku,quantity,cost,currency,as_of", *rows])
 
     async def chunks() -> AsyncIterator[bytes]:
         encoded = content.encode()
@@ -195,10 +207,11 @@ async def test_a_csv_file_is_stored_while_it_arrives(merchant: Merchant) -> None
         "POST", f"/v1/sources/{source}/inventory/csv", content=chunks(), headers={"content-type": "text/csv"}
     )
 
-    assert (answer["created"], answer["failed"]) == (4498, 2)
+    assert (answer["created"], answer["failed"]) == (4497, 3)
     assert [(e["row"], e["sku"], e["code"]) for e in answer["errors"]] == [
-        (17, "SKU-17", "quantity_invalid"),
-        (19, "too", "wrong_width"),
+        (17, "SKU-17", "quantity-invalid"),
+        (19, "too", "wrong-width"),
+        (20, "SKU-20", "as-of-invalid"),
     ]
     found = await merchant.call("POST", "/v1/inventory/lookup", json={"skus": ['quoted, with "comma"', "SKU-4499"]})
     assert [f["sources"][0]["quantity"] for f in found["found"]] == [3, 4499]

@@ -4,6 +4,7 @@ import asyncio
 import os
 import sys
 from collections.abc import Callable
+from datetime import timedelta
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -14,7 +15,7 @@ from sqlalchemy.exc import DBAPIError
 from common.bulk import run
 from common.testing.plugin import Running
 from compliance_service import replaying, supposing
-from compliance_service.testing import Merchant
+from compliance_service.testing import BOUGHT, Merchant
 
 TABLES = (
     "source",
@@ -143,6 +144,77 @@ async def test_an_order_says_which_sources_may_ship_it_now(merchant: Merchant) -
     assert amazon["agreement"] == "Amazon Services Business Solutions Agreement"
     assert told(webshop)["Bare"] is True
     assert webshop["agreement"] is None
+
+
+async def not_to_be_routed(merchant: Merchant) -> dict[str, str]:
+    """Orders of one A each that nothing is decided of, with the code of why; a source has enough for them all."""
+    source = await merchant.source("Ships", {"A": 9})
+    await merchant.deliver(
+        merchant.order("O-cancelled", {"A": 1}),
+        merchant.order("O-amazon", {"A": 1}, fulfilled_by="AMAZON"),
+        merchant.order("O-pending", {"A": 1}, status="PENDING", holds=("pending",)),
+        merchant.order("O-hold", {"A": 1}, holds=("unmapped_shipping",)),
+        merchant.order("O-shipped", {"A": 1}),
+        merchant.order("O-closed", {"A": 1}, status="SHIPPED"),
+    )
+    await merchant.deliver(
+        merchant.cancelled("O-cancelled", {"A": 1}, 2),
+        merchant.shipped("O-shipped", [("O-shipped-0", "A", 1)], source_id=source, decision_version=1),
+    )
+    return {
+        "O-cancelled": "order_closed",
+        "O-amazon": "fulfilled_by_amazon",
+        "O-pending": "order_not_released",
+        "O-hold": "order_on_hold",
+        "O-shipped": "nothing_to_ship",
+        "O-closed": "order_closed",
+    }
+
+
+@pytest.mark.row("D6")
+async def test_an_order_that_is_not_to_be_routed_says_so_and_names_no_source(merchant: Merchant) -> None:
+    for order_id, code in (await not_to_be_routed(merchant)).items():
+        answer = await merchant.call("GET", f"/v1/orders/{order_id}/eligibility")
+        assert (answer["outcome"], answer["code"], answer["sources"]) == ("not_routed", code, [])
+        assert answer["detail"]
+
+
+@pytest.mark.row("D6")
+async def test_orders_that_are_not_to_be_routed_take_no_stock_and_are_not_freed_by_supposing(
+    merchant: Merchant,
+) -> None:
+    codes = await not_to_be_routed(merchant)
+    # Bought last, it finds what the others leave.
+    wanting = merchant.order("O-wanting", {"B": 2}, purchased_at=BOUGHT + timedelta(days=1))
+    source = await merchant.source("Nordlager", {"B": 2, "A": 0}, attested=False)
+    on_hold = merchant.order("O-hold", {"B": 1}, version=2, holds=("unmapped_shipping",))
+    await merchant.deliver(wanting, on_hold)
+    body = {"sources": [{"source_id": str(source), "compliant": True}]}
+
+    answer = await merchant.call("POST", "/v1/what-if", json=body | {"amazon_order_ids": [*codes, "O-wanting"]})
+    alone = await merchant.call("POST", "/v1/what-if", json=body | {"amazon_order_ids": [*codes]})
+
+    assert (answer["orders"], answer["changed"], answer["freed"]) == (7, 1, 1)
+    assert [d["amazon_order_id"] for d in answer["differences"]] == ["O-wanting"]
+    assert (alone["orders"], alone["changed"], alone["freed"]) == (6, 0, 0)
+    for order_id, code in codes.items():
+        told = await merchant.call("POST", f"/v1/decisions/{order_id}/what-if", json=body)
+        assert (told["changed"], told["now"]["outcome"], told["then"]["code"]) == (False, "not_routed", code)
+
+
+@pytest.mark.row("D6")
+async def test_an_order_on_hold_keeps_what_it_is_promised_while_others_are_supposed_about(merchant: Merchant) -> None:
+    await merchant.source("Ships", {"A": 1})
+    await merchant.deliver(merchant.order("O-1", {"A": 1}))
+    await merchant.deliver(
+        merchant.changed("O-1", {"A": 1}, 2, holds=("cancel_requested",)), merchant.order("O-2", {"A": 1})
+    )
+
+    answer = await merchant.call("POST", "/v1/decisions/O-2/what-if", json={})
+    both = await merchant.call("POST", "/v1/what-if", json={"amazon_order_ids": ["O-1", "O-2"]})
+
+    assert (answer["now"]["outcome"], answer["now"]["code"]) == ("held", "none_in_stock")
+    assert (both["orders"], both["changed"]) == (2, 0)
 
 
 @pytest.mark.edge(22)

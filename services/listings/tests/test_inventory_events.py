@@ -1,6 +1,6 @@
 """`InventoryChanged`: other systems state quantities and prices without HTTP (MISSION B1)."""
 
-from datetime import timedelta
+from datetime import datetime, timedelta, timezone
 from decimal import Decimal
 from uuid import uuid4
 
@@ -61,6 +61,9 @@ async def test_what_cannot_be_applied_is_listed_with_its_reason_and_the_rest_goe
         shop.inventory("A", price=Money(amount=Decimal("1.999"), currency="USD")),
         shop.inventory("A", price=Money(amount=Decimal(1), currency="EUR")),
         shop.inventory("A", quantity=1, as_of=clock.now() + timedelta(days=1)),
+        shop.inventory("A", quantity=1, as_of=datetime(1, 1, 1, tzinfo=timezone(timedelta(hours=14)))),
+        shop.inventory("A", quantity=1, as_of=datetime(9999, 12, 31, 23, tzinfo=timezone(timedelta(hours=-1)))),
+        shop.inventory("A", quantity=1, as_of=datetime(2026, 1, 1)),  # noqa: DTZ001 - as others may send it
         shop.inventory("nul\0", quantity=1),
         shop.inventory("A", quantity=8),
     )
@@ -68,6 +71,9 @@ async def test_what_cannot_be_applied_is_listed_with_its_reason_and_the_rest_goe
     rejected = (await shop.call("GET", "/v1/inventory-rejections"))["items"]
     assert sorted(one["code"] for one in rejected) == [
         "as-of-in-future",
+        "as-of-in-future",
+        "as-of-invalid",
+        "as-of-invalid",
         "invalid-text",
         "too-many-decimals",
         "unknown-channel",
@@ -76,8 +82,8 @@ async def test_what_cannot_be_applied_is_listed_with_its_reason_and_the_rest_goe
     ]
     (decimals,) = [one for one in rejected if one["code"] == "too-many-decimals"]
     assert (decimals["sku"], decimals["price"]) == ("A", {"amount": "1.999", "currency": "USD"})
-    first = await shop.call("GET", "/v1/inventory-rejections", params={"limit": 4})
-    rest = await shop.call("GET", "/v1/inventory-rejections", params={"limit": 4, "cursor": first["next_cursor"]})
+    first = await shop.call("GET", "/v1/inventory-rejections", params={"limit": 5})
+    rest = await shop.call("GET", "/v1/inventory-rejections", params={"limit": 5, "cursor": first["next_cursor"]})
     assert first["items"] + rest["items"] == rejected
     assert rest["next_cursor"] is None
     assert (await other.call("GET", "/v1/inventory-rejections"))["items"] == []

@@ -53,6 +53,8 @@ async def test_a_bad_row_never_takes_the_good_ones_with_it(shop: Shop) -> None:
         shop.row("nul\0"),
         shop.row("title", title="t\0"),
         shop.row("future", quantity=1, as_of="2999-01-01T00:00:00Z"),
+        shop.row("end of time", quantity=1, as_of="9999-12-31T23:59:59-01:00"),
+        shop.row("dawn of time", quantity=1, as_of="0001-01-01T00:00:00+14:00"),
         shop.row("good too", price="1.99"),
     ]
     answer = await shop.upsert(*rows)
@@ -69,6 +71,8 @@ async def test_a_bad_row_never_takes_the_good_ones_with_it(shop: Shop) -> None:
         9: "invalid-text",
         10: "invalid-text",
         11: "as-of-in-future",
+        12: "as-of-in-future",
+        13: "as-of-invalid",
     }
     assert all(error["what"] and error["fix"] for error in answer["errors"])
 

@@ -1,5 +1,6 @@
 """Shipments: taken once, never more than ordered, and confirmed only when Amazon shows the package."""
 
+from datetime import datetime
 from uuid import uuid4
 
 import pytest
@@ -99,6 +100,28 @@ async def test_a_shipment_told_twice_is_one_shipment_by_event_and_by_api(shop: S
     assert (await shop.call("POST", path, body))["tracking_number"] == told.tracking_number
     assert len((await shop.call("GET", "/v1/shipments"))["items"]) == 1
     assert len(await shop.published(FulfillmentShipped)) == 1
+
+
+@pytest.mark.row("C7")
+async def test_times_at_the_edge_of_the_calendar_are_refused_with_the_reason_and_stop_nothing(shop: Shop) -> None:
+    amazon_order_id = await imported(shop)
+    order = await shop.order(amazon_order_id)
+    edges = ("0001-01-01T00:00:00+14:00", "9999-12-31T23:59:59-01:00")
+    body = {"carrier": "UPS", "tracking_number": "1Z", "items": [{"sku": "MUG-1", "quantity": 1}]}
+    for edge in edges:
+        refused = await shop.call(
+            "POST", f"/v1/orders/{order['id']}/shipments", body | {"shipped_at": edge}, status=400
+        )
+        assert [error["where"] for error in refused["errors"]] == ["body.shipped_at"]
+        listed = await shop.call("GET", "/v1/orders", status=400, ship_by_before=edge)
+        assert "its year is not between 2000 and 2200" in listed["errors"][0]["what"]
+    good = shop.shipped(amazon_order_id, 1)
+    told = [good.model_copy(update={"shipment_id": uuid4(), "shipped_at": datetime.fromisoformat(e)}) for e in edges]
+    await shop.deliver(*told, good)
+    assert (await shop.shipment(good))["status"] == "queued"
+    dead = await shop.sql("select reason from dead_letter")
+    assert len(dead) == 2
+    assert all("shipped_at" in reason and "its year is not between 2000 and 2200" in reason for (reason,) in dead)
 
 
 @pytest.mark.row("C7")

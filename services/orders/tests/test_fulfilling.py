@@ -18,12 +18,14 @@ async def imported(shop: Shop, **order: object) -> dict[str, object]:
     return found
 
 
-def switched(shop: Shop, source_id: object, *, compliant: bool, version: int) -> SourceComplianceChanged:
+def switched(
+    shop: Shop, source_id: object, *, compliant: bool, version: int, name: str = "Grey Wholesale"
+) -> SourceComplianceChanged:
     return SourceComplianceChanged.model_validate(
         {
             "account_id": shop.account_id,
             "source_id": source_id,
-            "source_name": "Grey Wholesale",
+            "source_name": name,
             "compliant": compliant,
             "attestation_version": version,
             "changed_at": "2026-01-01T00:00:00Z",
@@ -108,6 +110,21 @@ async def test_an_older_attestation_that_comes_late_changes_nothing(shop: Shop) 
     )
     await shop.deliver(await shop.routed(order, (source_id, 2), attestation_version=3))
     assert len(await shop.published(FulfillmentRequested)) == 1
+
+
+@pytest.mark.row("D5")
+@pytest.mark.fault("F8")
+async def test_a_source_goes_by_its_newest_name_and_an_older_attestation_does_not_bring_back_the_old_one(
+    shop: Shop,
+) -> None:
+    order = await imported(shop)
+    source_id = uuid4()
+    await shop.deliver(switched(shop, source_id, compliant=False, version=2))
+    await shop.deliver(switched(shop, source_id, compliant=False, version=2, name="White Wholesale"))
+    await shop.deliver(switched(shop, source_id, compliant=True, version=1))
+    await shop.deliver(await shop.routed(order, (source_id, 2), attestation_version=1))
+    (withdrawn,) = await shop.published(FulfillmentWithdrawn)
+    assert withdrawn.detail == "White Wholesale has no attestation to the Amazon agreement"
 
 
 async def test_a_route_decided_on_an_older_version_of_the_order_is_withdrawn(shop: Shop) -> None:

@@ -168,6 +168,16 @@ async def test_a_return_address_that_names_the_source_is_refused(shop: Shop, lin
 
 
 @pytest.mark.row("D7")
+async def test_a_source_is_looked_for_by_the_name_it_has_now(shop: Shop) -> None:
+    order = await imported(shop)
+    (request,) = await requested(shop, order, 2)
+    path = f"fulfillment-requests/{request['id']}/packing-slip"
+    assert (await slip(shop, path)).status_code == 200
+    await shop.deliver(source(shop, UUID(request["source_id"]), RETURN_ADDRESS.line_1))
+    assert (await slip(shop, path)).json()["type"] == "/problems/source-named"
+
+
+@pytest.mark.row("D7")
 async def test_a_source_that_bears_the_sellers_own_name_may_be_returned_to(shop: Shop) -> None:
     order = await imported(shop)
     (request,) = await requested(shop, order, 2, source_name="Shop Ltd")

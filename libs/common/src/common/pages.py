@@ -1,6 +1,7 @@
 """Cursor pagination of our own lists: the cursor holds the sort key of the last row, nothing else."""
 
 import base64
+from datetime import UTC, datetime
 from typing import Annotated, Any, Generic, TypeVar
 
 import msgspec
@@ -32,8 +33,12 @@ def decode_cursor(cursor: str, into: type[T]) -> T:
         text = base64.urlsafe_b64decode(cursor)
         if b"\\u0000" in text:
             raise ValueError("PostgreSQL's text holds no NUL")
-        return msgspec.json.decode(text, type=into)
-    except (ValueError, msgspec.MsgspecError):
+        sort_key = msgspec.json.decode(text, type=into)
+        for part in sort_key if isinstance(sort_key, tuple) else ():
+            if isinstance(part, datetime):
+                part.astimezone(UTC)  # at the edge of the calendar it has none
+        return sort_key
+    except (ValueError, OverflowError, msgspec.MsgspecError):
         raise InvalidRequest(
             "this cursor is not one of ours",
             errors=[{"where": "query.cursor", "what": "unreadable"}],

@@ -4,10 +4,11 @@ from datetime import datetime
 from typing import Annotated, Any, Self
 from uuid import UUID
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, SecretStr, StringConstraints
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, StringConstraints
 
 from auth_service.lifecycle import Status, reauthorize_by
 from common.contracts.connections import Address, Region
+from common.moments import Moment
 from common.reading import Row
 
 # PostgreSQL's text holds no NUL.
@@ -34,7 +35,7 @@ class View(BaseModel):
 class NewApiKey(Body):
     name: Text
     scopes: Annotated[list[str], Field(min_length=1)]
-    expires_at: AwareDatetime | None = None
+    expires_at: Moment | None = None
 
 
 class ApiKeyView(View):

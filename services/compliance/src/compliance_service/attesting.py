@@ -178,6 +178,18 @@ async def _record(
     )
     session.add(entry)
     await session.flush()
+    await _announce(session, source, action, now)
+    log.info("attestation_recorded", source_id=str(source.id), action=action, version=entry.version)
+    return entry
+
+
+async def announce_renamed(session: AsyncSession, source: Source) -> None:
+    """Tells the source's new name, with its attestation as it stands. The caller has the source's row lock."""
+    entry = await session.get(Attestation, (source.id, source.attestation_version))
+    await _announce(session, source, entry.action if entry else None, source.updated_at)
+
+
+async def _announce(session: AsyncSession, source: Source, reason: str | None, at: datetime) -> None:
     await outbox.publish(
         session,
         SourceComplianceChanged(
@@ -186,13 +198,11 @@ async def _record(
             source_name=source.name,
             compliant=source.compliant,
             attestation_version=source.attestation_version,
-            changed_at=now,
-            reason=action,
+            changed_at=at,
+            reason=reason,
             attested_until=source.attested_until,
         ),
     )
-    log.info("attestation_recorded", source_id=str(source.id), action=action, version=entry.version)
-    return entry
 
 
 class NeitherOrBoth(InvalidRequest):
@@ -214,14 +224,14 @@ async def change_many(session: AsyncSession, caller: Caller, body: BulkAttestati
     for source_id in dict.fromkeys(body.source_ids):
         source = sources.get(source_id)
         if source is None:
-            results.append(_refused(source_id, "not_found", "no such source in this account", "List GET /v1/sources"))
+            results.append(_refused(source_id, "not-found", "no such source in this account", "List GET /v1/sources"))
             continue
         if body.attestation is not None:
             await give(session, source, body.attestation, recorded_by=caller.subject)
         elif body.withdrawal is not None and source.compliant:
             await withdraw(session, source, withdrawn_by=body.withdrawal.withdrawn_by, recorded_by=caller.subject)
         else:
-            results.append(_refused(source_id, "not_attested", NotAttested.title, "Nothing to do"))
+            results.append(_refused(source_id, "not-attested", NotAttested.title, "Nothing to do"))
             continue
         results.append(
             BulkAttestationResult(

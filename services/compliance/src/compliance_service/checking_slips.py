@@ -24,7 +24,7 @@ class ShippedByAmazon(Conflict):
 
 class SourceNotAsked(Conflict):
     slug, title = "source-not-asked", "This source is not asked to ship anything of this order"
-    fix = "See GET /v1/orders/{amazon_order_id}/decision for who is"
+    fix = "See GET /v1/decisions/{amazon_order_id} for who is"
 
 
 class SlipReference(NamedTuple):

@@ -78,6 +78,20 @@ class ReservationAnswer(BaseModel):
     shipment_id: UUID | None
 
 
+class ShippedAnswer(BaseModel):
+    """A parcel of one source, planned or not, and the newest line of the source's attestation history when it left.
+
+    `without_attestation`: the agreement bound the order, and no attestation was in force at `shipped_at`, the moment
+    at which the shipment was taken.
+    """
+
+    shipment_id: UUID | None
+    shipped_at: datetime
+    agreement: str | None
+    without_attestation: bool
+    attestation: AttestationThen
+
+
 class OrderDecisions(BaseModel):
     """Where an order's routing stands, what became of its units, and every decision, newest first."""
 
@@ -94,6 +108,7 @@ class OrderDecisions(BaseModel):
     order_version: int
     order_holds: list[str]
     reservations: list[ReservationAnswer]
+    shipped: list[ShippedAnswer]
     latest: DecisionAnswer | None
     history: list[DecisionAnswer]
 
@@ -109,12 +124,16 @@ class SourceForOrder(BaseModel):
 
 
 class OrderEligibility(BaseModel):
-    """Which sources may ship an order if it were decided now, and what the decision would be."""
+    """Which sources may ship an order if it were decided now, and what the decision would be.
+
+    `outcome`: routed, held, or not_routed when the order's state lets nobody ship it; then there are no `sources`.
+    """
 
     selling_partner_id: str
     amazon_order_id: str
     agreement: str | None
     outcome: str
+    code: str | None
     detail: str
     sources: list[SourceForOrder]
 
@@ -158,7 +177,8 @@ class WhatIfHeld(WhatIf):
 
 
 class Outcome(BaseModel):
-    """A decision that is not made: routed with its plan, or held with the code and why."""
+    """A decision that is not made: routed with its plan, or held with the code and why; not_routed, again with code and
+    why, when the order's state leaves nothing to decide."""
 
     outcome: str
     code: str | None

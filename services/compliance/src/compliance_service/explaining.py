@@ -1,6 +1,7 @@
 """Why an order went where it went and who had attested what, years later too (MISSION D4, D6)."""
 
 from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
 from uuid import UUID
 
 import msgspec
@@ -19,8 +20,16 @@ from compliance_service.decision_schemas import (
     Outcome,
     RejectedAnswer,
     ReservationAnswer,
+    ShippedAnswer,
 )
-from compliance_service.models import Attestation, RoutedOrder, RoutingDecision, SourcesSnapshot, StockReservation
+from compliance_service.models import (
+    Attestation,
+    RoutedOrder,
+    RoutingDecision,
+    Source,
+    SourcesSnapshot,
+    StockReservation,
+)
 from compliance_service.routing import Decision, GroupRules, SourceFacts
 from compliance_service.wording import hold_detail, rejection_detail
 
@@ -73,9 +82,8 @@ async def explain_order(session: AsyncSession, caller: Caller, order: RoutedOrde
             .order_by(col(StockReservation.decision_version), col(StockReservation.id))
         )
     ).all()
-    names: dict[UUID, str] = {}
-    for _, snapshot in reversed(rows):
-        names |= {source.source_id: source.name for source in read_sources(snapshot.sources)}
+    # By what they are called now: a source may ship, made or renamed since, that no decision has seen.
+    names = {source.id: source.name for source in (await session.exec(caller.scoped(Source))).all()}
     attestations = await _attestations(session, caller, names)
     decisions = [_decision(row, snapshot, attestations) for row, snapshot in rows]
     told = ("selling_partner_id", "amazon_order_id", "channel_id", "channel_type", "marketplace_id", "status")
@@ -94,6 +102,7 @@ async def explain_order(session: AsyncSession, caller: Caller, order: RoutedOrde
             )
             for r in reservations
         ],
+        shipped=_shipped(order, reservations, names, attestations),
         latest=decisions[0] if decisions else None,
         history=decisions[1:],
     )
@@ -137,10 +146,43 @@ def _decision(row: RoutingDecision, snapshot: SourcesSnapshot, attestations: Att
 
 
 def _then(source: SourceFacts, attestations: Attestations) -> AttestationThen:
-    entry = attestations.get((source.source_id, source.attestation_version))
+    return _told(source.source_id, source.name, attestations.get((source.source_id, source.attestation_version)))
+
+
+def _told(source_id: UUID, name: str, entry: Attestation | None) -> AttestationThen:
     if entry is None:
-        return AttestationThen(source_id=source.source_id, source_name=source.name, version=0, action="never")
-    return AttestationThen(source_name=source.name, **entry.model_dump(include=set(AttestationThen.model_fields)))
+        return AttestationThen(source_id=source_id, source_name=name, version=0, action="never")
+    return AttestationThen(source_name=name, **entry.model_dump(include=set(AttestationThen.model_fields)))
+
+
+def _shipped(
+    order: RoutedOrder,
+    reservations: Iterable[StockReservation],
+    names: Mapping[UUID, str],
+    attestations: Attestations,
+) -> list[ShippedAnswer]:
+    """What left, by source and parcel, with the attestation of that moment, whether or not anything was planned."""
+    parcels = {(r.closed_at, r.source_id, r.shipment_id) for r in reservations if r.state == "shipped" and r.closed_at}
+    rule = required_agreement(order.channel_type, order.purchased_at)
+    shipped = []
+    for at, source_id, shipment_id in sorted(parcels, key=lambda parcel: (*parcel[:2], str(parcel[2]))):
+        entry = _newest_at(source_id, at, attestations)
+        in_force = entry is not None and entry.action == "given" and (entry.expires_at is None or entry.expires_at > at)
+        shipped.append(
+            ShippedAnswer(
+                shipment_id=shipment_id,
+                shipped_at=at,
+                agreement=rule.agreement if rule else None,
+                without_attestation=rule is not None and not in_force,
+                attestation=_told(source_id, names.get(source_id, ""), entry),
+            )
+        )
+    return shipped
+
+
+def _newest_at(source_id: UUID, at: datetime, attestations: Attestations) -> Attestation | None:
+    known = (entry for entry in attestations.values() if entry.source_id == source_id and entry.recorded_at <= at)
+    return max(known, key=lambda entry: entry.version, default=None)
 
 
 def outcome_of(decision: Decision, sources: Sequence[SourceFacts], group: GroupRules) -> Outcome:

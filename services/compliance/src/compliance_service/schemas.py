@@ -5,7 +5,9 @@ from decimal import Decimal
 from typing import Annotated, Any, Literal
 from uuid import UUID
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+
+from common.moments import Moment
 
 SourceKind = Literal["supplier", "warehouse", "3pl"]
 # PostgreSQL's text holds every character but NUL.
@@ -64,7 +66,7 @@ class AttestationGiven(Body):
     agreement_version: Text
     attested_by: Text
     document_hash: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$", description="SHA-256 in hex")] | None = None
-    expires_at: AwareDatetime | None = None
+    expires_at: Moment | None = None
 
 
 class AttestationWithdrawn(Body):

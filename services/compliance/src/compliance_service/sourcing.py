@@ -1,4 +1,5 @@
-"""Sources are made and edited; an edit that could free held orders has them decided again (MISSION D1)."""
+"""Sources are made and edited; an edit that could free held orders has them decided again (MISSION D1), and a new name
+is announced."""
 
 from uuid import UUID
 
@@ -9,6 +10,7 @@ from common import clock
 from common.callers import Caller
 from common.errors import Conflict
 from compliance_service.account_turn import take_turn
+from compliance_service.attesting import announce_renamed
 from compliance_service.models import Source
 from compliance_service.reroute_queue import request_reroute
 from compliance_service.schemas import NewSource, SourceAnswer, SourcePatch
@@ -33,10 +35,14 @@ async def edit_source(session: AsyncSession, caller: Caller, source_id: UUID, pa
     await take_turn(session, [caller.account_id])
     source = await caller.one(session, Source, source_id, lock=True)
     changes = patch.model_dump(exclude_none=True)
+    renamed = changes.get("name", source.name) != source.name
     for name, value in changes.items():
         setattr(source, name, value)
     source.updated_at = clock.now()
     await _flush(session, source.name)
+    if renamed:
+        # Others name it to people, and look for its name on packing slips.
+        await announce_renamed(session, source)
     if changes.keys() & {"enabled", "shipping_policies"}:
         await request_reroute(session, caller.account_id, requested_by=caller.subject)
     return SourceAnswer.model_validate(source)

@@ -146,7 +146,7 @@ def _header(record: list[str]) -> list[str]:
 def _wrong_width(position: int, header: Sequence[str], record: Sequence[str]) -> RowError:
     what = f"the row has {len(record)} cells, the header {len(header)}"
     return RowError(
-        row=position, sku=record[0][:200], code="wrong_width", what=what, fix="Put cells that hold commas in quotes"
+        row=position, sku=record[0][:200], code="wrong-width", what=what, fix="Put cells that hold commas in quotes"
     )
 
 

@@ -6,10 +6,11 @@ from decimal import Decimal
 from typing import Any
 
 from babel.numbers import get_currency_precision, is_currency
-from pydantic import AwareDatetime, BaseModel, ConfigDict, ValidationError, field_validator, model_validator
+from pydantic import BaseModel, ConfigDict, ValidationError, field_validator, model_validator
 from pydantic_core import PydanticCustomError
 
 from common.contracts.event import Quantity
+from common.moments import Moment
 from compliance_service.schemas import RowError
 
 # How far a source's clock may run ahead of ours: a count from the far future would bar every later one.
@@ -63,7 +64,7 @@ class StockRow(BaseModel):
     sku: str
     quantity: Quantity
     cost: Cost | None = None
-    as_of: AwareDatetime | None = None
+    as_of: Moment | None = None
 
     @field_validator("sku")
     @classmethod
@@ -92,7 +93,7 @@ def read_row(position: int, given: Mapping[str, Any], now: datetime) -> StockRow
         return RowError(row=position, sku=_sku_of(given), code=_code(where), what=f"{where}: {first['msg']}", fix=fix)
     if in_future(row.as_of, now):
         return RowError(
-            row=position, sku=row.sku, code="as_of_in_future", what="as_of: is in the future", fix=_FIXES["as_of"]
+            row=position, sku=row.sku, code="as-of-in-future", what="as_of: is in the future", fix=_FIXES["as_of"]
         )
     return row
 
@@ -103,7 +104,7 @@ def in_future(as_of: datetime | None, now: datetime) -> bool:
 
 
 def _code(where: str) -> str:
-    return f"{where}_invalid" if where in _FIXES else "unknown_field"
+    return f"{where.replace('_', '-')}-invalid" if where in _FIXES else "unknown-field"
 
 
 def _sku_of(given: Mapping[str, Any]) -> str | None:

@@ -14,6 +14,7 @@ from common import clock
 from common.bulk import insert_page, run
 from common.contracts.event import Received
 from common.contracts.inventory import SourceInventoryChanged
+from common.moments import moment_problem
 from compliance_service.account_turn import take_turn
 from compliance_service.models import SourceStock, StockRejection
 from compliance_service.reroute_queue import request_reroute
@@ -174,13 +175,13 @@ async def follow_inventory(
 def _reason(event: SourceInventoryChanged, owners: Mapping[UUID, UUID], now: datetime) -> tuple[str, str] | None:
     """Code and sentence of what is wrong with the event; another account's source is as unknown as none."""
     if owners.get(event.source_id) != event.account_id:
-        return "unknown_source", "this account has no source with that id"
+        return "unknown-source", "this account has no source with that id"
     if problem := sku_problem(event.sku):
-        return "sku_invalid", problem
-    if event.as_of.tzinfo is None:
-        return "as_of_invalid", "as_of has no UTC offset"
+        return "sku-invalid", problem
+    if problem := moment_problem(event.as_of):
+        return "as-of-invalid", f"as_of: {problem}"
     if in_future(event.as_of, now):
-        return "as_of_in_future", "as_of is in the future"
+        return "as-of-in-future", "as_of is in the future"
     if event.cost and (problem := cost_problem(event.cost.amount, event.cost.currency)):
-        return "cost_invalid", problem
+        return "cost-invalid", problem
     return None

@@ -1,7 +1,7 @@
 """What a decision would be now, or if stock, toggles or rules were different (MISSION D6). Nothing is touched: the
 database itself refuses a write."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from uuid import UUID
 
@@ -19,6 +19,7 @@ from compliance_service.decision_inputs import Ground, group_rules, load_ground
 from compliance_service.decision_schemas import (
     Difference,
     OrderEligibility,
+    Outcome,
     SourceForOrder,
     WhatIf,
     WhatIfAnswer,
@@ -28,13 +29,24 @@ from compliance_service.explaining import outcome_of
 from compliance_service.grouping import check_rules, check_sources
 from compliance_service.models import RoutedOrder
 from compliance_service.order_rows import OrderRow
-from compliance_service.routing import Decision, GroupRules, OpenOrder, SourceFacts, StockLine, decide
+from compliance_service.routing import Decision, GroupRules, Line, OpenOrder, SourceFacts, StockLine, decide
 from compliance_service.wording import rejection_detail
 
 LOOKED_AT = 1000
 LISTED = 500
 # A source that could ship the order but was not needed, or could only ship a part of it.
 _ELIGIBLE = ("outranked", "not_enough_stock")
+
+
+@dataclass(frozen=True, slots=True)
+class _Standing:
+    """Orders to decide, who bought first first, the outcome of those that are not routed by id, and the ground without
+    the promises of the former."""
+
+    rows: Sequence[OrderRow]
+    open_orders: Mapping[UUID, OpenOrder]
+    not_routed: Mapping[UUID, Outcome]
+    ground: Ground
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,10 +65,17 @@ async def begin_reading(session: AsyncSession) -> None:
 
 async def eligible_sources(session: AsyncSession, order: RoutedOrder) -> OrderEligibility:
     """Which sources may ship the order if it were decided anew now, whatever it is promised already."""
-    rows = await _load(session, [order])
-    orders, ground = await _stand(session, rows)
-    row, open_order = orders[0]
-    decided = _decide(row, open_order, ground, None)
+    standing = await _stand(session, await _load(session, [order]))
+    (row,) = standing.rows
+    rule = required_agreement(order.channel_type, order.purchased_at)
+    told = {
+        "selling_partner_id": order.selling_partner_id,
+        "amazon_order_id": order.amazon_order_id,
+        "agreement": rule.agreement if rule else None,
+    }
+    if outcome := standing.not_routed.get(row.id):
+        return OrderEligibility(**told, outcome=outcome.outcome, code=outcome.code, detail=outcome.detail, sources=[])
+    decided = _decide(row, standing.open_orders[row.id], standing.ground, None)
     rejected = {rejection.source_id: rejection for rejection in decided.decision.rejected}
     sources = []
     for source in decided.sources:
@@ -71,22 +90,14 @@ async def eligible_sources(session: AsyncSession, order: RoutedOrder) -> OrderEl
                 detail=rejection_detail(rejection, source.name) if rejection else f"{source.name} would ship",
             )
         )
-    rule = required_agreement(order.channel_type, order.purchased_at)
     outcome = outcome_of(decided.decision, decided.sources, decided.group)
-    return OrderEligibility(
-        selling_partner_id=order.selling_partner_id,
-        amazon_order_id=order.amazon_order_id,
-        agreement=rule.agreement if rule else None,
-        outcome=outcome.outcome,
-        detail=outcome.detail,
-        sources=sources,
-    )
+    return OrderEligibility(**told, outcome=outcome.outcome, code=outcome.code, detail=outcome.detail, sources=sources)
 
 
 async def what_if(session: AsyncSession, caller: Caller, order: RoutedOrder, body: WhatIf) -> Difference:
     """One order decided anew as things are and as they would be. Raises `UnknownSource`, `UnknownRoutingRule`."""
     await _check(session, caller, body)
-    return _differences(await _stand(session, await _load(session, [order])), body)[0]
+    return _differences(await _stand(session, await _load(session, [order])), caller.account_id, body)[0]
 
 
 async def what_if_held(session: AsyncSession, caller: Caller, body: WhatIfHeld) -> WhatIfAnswer:
@@ -102,7 +113,7 @@ async def what_if_held(session: AsyncSession, caller: Caller, body: WhatIfHeld) 
     else:
         query = caller.scoped(RoutedOrder).where(col(RoutedOrder.amazon_order_id).in_(body.amazon_order_ids))
         rows = await _load(session, (await session.exec(query)).all())
-    found = _differences(await _stand(session, rows), body) if rows else []
+    found = _differences(await _stand(session, rows), caller.account_id, body)
     changed = [difference for difference in found if difference.changed]
     return WhatIfAnswer(
         orders=len(found),
@@ -127,42 +138,67 @@ async def _load(session: AsyncSession, orders: Iterable[RoutedOrder]) -> list[Or
     return await order_rows.load(session, keys, lock=False)
 
 
-async def _stand(session: AsyncSession, rows: Sequence[OrderRow]) -> tuple[list[tuple[OrderRow, OpenOrder]], Ground]:
-    """The orders, who bought first first, with all that has not left yet to decide, and the ground without their
-    promises."""
-    orders = []
-    for row in sorted(rows, key=lambda row: (row.purchased_at, row.key)):
+async def _stand(session: AsyncSession, rows: Sequence[OrderRow]) -> _Standing:
+    """With all of each order that has not left yet to decide; what is not routed keeps what it is promised."""
+    wanting: list[tuple[OrderRow, OpenOrder]] = []
+    not_routed: dict[UUID, Outcome] = {}
+    rows = sorted(rows, key=lambda row: (row.purchased_at, row.key))
+    for row in rows:
         gone = [reservation for reservation in row.reservations if reservation.state != "held"]
-        orders.append((row, open_order_of(row, reserving.open_lines(row.lines, gone))))
-    ground = await load_ground(session, orders, clock.now())
-    for row, _ in orders:
+        lines = reserving.open_lines(row.lines, gone)
+        if reason := _not_routed(row, lines):
+            code, detail = reason
+            not_routed[row.id] = Outcome(outcome="not_routed", code=code, detail=detail, plan=[])
+        else:
+            wanting.append((row, open_order_of(row, lines)))
+    ground = await load_ground(session, wanting, clock.now())
+    for row, _ in wanting:
         for reservation in row.reservations:
             if reservation.state == "held":
                 ground.give_back(row.account_id, reservation.source_id, reservation.sku, reservation.quantity)
-    return orders, ground
+    return _Standing(rows, {row.id: open_order for row, open_order in wanting}, not_routed, ground)
 
 
-def _differences(standing: tuple[list[tuple[OrderRow, OpenOrder]], Ground], body: WhatIf) -> list[Difference]:
-    orders, ground = standing
-    account_id = orders[0][0].account_id
-    supposed = ground.supposing(account_id, *_supposed(ground.sources_of(account_id).sources, body))
-    group = None
+def _not_routed(row: OrderRow, lines: Sequence[Line]) -> tuple[str, str] | None:
+    """Code and sentence of why nothing is decided of an order in its state (`deciding.settle`)."""
+    if row.cancelled or row.status == "CANCELLED":
+        return "order_closed", "The order is cancelled"
+    if row.closed:
+        return "order_closed", f"The order is {row.status}: nothing of it is left to ship"
+    if row.fulfilled_by != "MERCHANT":
+        return "fulfilled_by_amazon", "Amazon ships this order"
+    if row.status not in order_rows.ROUTABLE:
+        return "order_not_released", f"The order is {row.status}: Amazon has not released it for shipping"
+    if row.holds:
+        return "order_on_hold", f"Orders holds it: {', '.join(row.holds)}; see its explain call for what to change"
+    if not lines:
+        return "nothing_to_ship", "Every unit of the order has left or was given up"
+    return None
+
+
+def _differences(standing: _Standing, account_id: UUID, body: WhatIf) -> list[Difference]:
+    ground = standing.ground
+    supposed, group = ground, None
+    if standing.open_orders:
+        supposed = ground.supposing(account_id, *_supposed(ground.sources_of(account_id).sources, body))
     if given := body.routing_group:
         rules = GroupRules().priorities if given.priorities is None else given.priorities
         group = group_rules([str(source_id) for source_id in given.source_ids], rules, given.allow_split)
-    found = []
-    for row, open_order in orders:
-        now, then = _decide(row, open_order, ground, None), _decide(row, open_order, supposed, group)
-        found.append(
-            Difference(
-                selling_partner_id=row.key[1],
-                amazon_order_id=row.key[2],
-                changed=(now.decision.plan, now.decision.hold) != (then.decision.plan, then.decision.hold),
-                now=outcome_of(now.decision, now.sources, now.group),
-                then=outcome_of(then.decision, then.sources, then.group),
-            )
-        )
-    return found
+    return [_difference(row, standing, supposed, group) for row in standing.rows]
+
+
+def _difference(row: OrderRow, standing: _Standing, supposed: Ground, group: GroupRules | None) -> Difference:
+    told = {"selling_partner_id": row.key[1], "amazon_order_id": row.key[2]}
+    if outcome := standing.not_routed.get(row.id):
+        return Difference(**told, changed=False, now=outcome, then=outcome)
+    open_order = standing.open_orders[row.id]
+    now, then = _decide(row, open_order, standing.ground, None), _decide(row, open_order, supposed, group)
+    return Difference(
+        **told,
+        changed=(now.decision.plan, now.decision.hold) != (then.decision.plan, then.decision.hold),
+        now=outcome_of(now.decision, now.sources, now.group),
+        then=outcome_of(then.decision, then.sources, then.group),
+    )
 
 
 def _supposed(

@@ -7,6 +7,7 @@ from decimal import Decimal
 from babel.numbers import get_currency_precision
 
 from common.amazon.marketplaces import marketplace
+from common.moments import moment_problem
 
 LONGEST_SKU = 40  # Amazon's ceiling, in characters
 LONGEST_TITLE = 2000
@@ -67,9 +68,11 @@ def price_fault(amount: Decimal, currency: str, marketplace_id: str) -> Fault | 
 
 
 def as_of_fault(as_of: datetime, now: datetime) -> Fault | None:
-    """A figure from the future would win over every later one."""
-    if as_of > now + _SKEW:
+    """A figure from the future would win over every later one; one from before all calendars no column holds."""
+    if as_of.tzinfo is not None and as_of > now + _SKEW:
         return Fault("as-of-in-future", "`as_of` lies in the future", "Say when the figure was true, in UTC")
+    if problem := moment_problem(as_of):
+        return Fault("as-of-invalid", f"`as_of`: {problem}", "Say when the figure was true, in UTC")
     return None
 
 

@@ -8,6 +8,7 @@ from common import clock
 from common.bulk import insert_page
 from common.contracts.event import Received
 from common.contracts.inventory import InventoryChanged
+from common.moments import digits_in_utc, moment_problem
 from listings_service import stating
 from listings_service.checks import UNKNOWN_CHANNEL, UNKNOWN_SKU, Fault, as_of_fault, price_fault, sku_fault
 from listings_service.delta import Statement
@@ -61,7 +62,7 @@ def _rejection(event: InventoryChanged, fault: Fault) -> tuple[object, ...]:
         event.quantity,
         str(event.price.amount) if event.price else None,
         event.price.currency if event.price else None,
-        event.as_of,
+        digits_in_utc(event.as_of) if moment_problem(event.as_of) else event.as_of,
         fault.code,
         fault.what,
         clock.now(),

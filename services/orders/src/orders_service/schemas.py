@@ -13,6 +13,7 @@ from common.amazon.values import Personal
 from common.contracts.event import Money
 from common.contracts.shipments import ShippedItem
 from common.jobs import OperationRun
+from common.moments import MomentOrUtc
 from orders_service.models import Channel, FulfillmentRequest, Order, Shipment
 from orders_service.order_state import LineState, to_minor_units
 from orders_service.personal_data import PersonalData
@@ -181,7 +182,7 @@ class ShipmentRequest(BaseModel):
     carrier: Text50
     method: Annotated[str, Field(max_length=50)] = ""
     tracking_number: Annotated[str, Field(min_length=1, max_length=120)]
-    shipped_at: datetime | None = Field(default=None, description="now when absent")
+    shipped_at: MomentOrUtc | None = Field(default=None, description="now when absent")
     items: Annotated[list[ShippedItem], Field(min_length=1)]
 
 

@@ -54,10 +54,11 @@ class OrderHeld(Decision):
 
 
 class SourceComplianceChanged(Event):
-    """A source's attestation to the Amazon Services Business Solutions Agreement was given, withdrawn, or ran out.
+    """A source's attestation to the Amazon Services Business Solutions Agreement was given, withdrawn, or ran out; or
+    the source has a new name, which is told with the same `attestation_version` (0: never attested).
 
-    `reason` says which of these (given, withdrawn, expired). While `compliant`, it runs out at `attested_until` (null:
-    never); from then on it is void, whether or not a later event says so.
+    `reason` says what became of the attestation last (given, withdrawn, expired). While `compliant`, it runs out at
+    `attested_until` (null: never); from then on it is void, whether or not a later event says so.
     """
 
     TOPIC: ClassVar[str] = TOPIC

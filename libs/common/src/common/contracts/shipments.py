@@ -1,6 +1,5 @@
 """`entrepot.shipments` (incoming): what left a source, told by source systems."""
 
-from datetime import datetime
 from typing import Annotated, ClassVar
 from uuid import UUID
 
@@ -8,6 +7,7 @@ from pydantic import Field, model_validator
 
 from common.contracts.event import Contract, OrderedQuantity
 from common.contracts.orders import OrderReference
+from common.moments import MomentOrUtc
 
 TOPIC = "entrepot.shipments"
 
@@ -36,5 +36,5 @@ class ShipmentCreated(OrderReference):
     carrier: Annotated[str, Field(min_length=1, max_length=50)]
     method: Annotated[str, Field(max_length=50)] = ""
     tracking_number: Annotated[str, Field(min_length=1, max_length=120)]
-    shipped_at: datetime
+    shipped_at: MomentOrUtc
     items: Annotated[tuple[ShippedItem, ...], Field(min_length=1)]

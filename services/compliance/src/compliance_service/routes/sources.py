@@ -5,7 +5,6 @@ from uuid import UUID
 
 from fastapi import APIRouter, Query, Request
 from fastapi.responses import HTMLResponse, StreamingResponse
-from pydantic import AwareDatetime
 from sqlmodel import col
 
 from common import clock
@@ -13,6 +12,7 @@ from common.app import RuntimeDependency
 from common.callers import Caller, requires
 from common.db import Transaction
 from common.idempotency import IdempotencyKey, once
+from common.moments import Moment
 from common.pages import Cursor, Limit, Page, decode_cursor, encode_cursor
 from compliance_service import reporting, sourcing
 from compliance_service.models import Source
@@ -60,9 +60,7 @@ async def list_eligibility(
     session: Transaction,
     caller: Reader,
     channel_type: Annotated[str, Query(max_length=50)] = "amazon",
-    purchased_at: Annotated[
-        AwareDatetime | None, Query(description="when the order was bought; now when absent")
-    ] = None,
+    purchased_at: Annotated[Moment | None, Query(description="when the order was bought; now when absent")] = None,
     source_id: UUID | None = None,
     limit: Limit = 100,
     cursor: Cursor = None,

@@ -12,6 +12,7 @@ from common.app import RuntimeDependency
 from common.callers import Caller, requires
 from common.contracts.orders import OrderHold
 from common.db import Transaction
+from common.moments import MomentOrUtc
 from common.pages import Cursor, Limit, Page, decode_cursor, encode_cursor
 from orders_service.disclosing import recipient_of
 from orders_service.explaining import explain
@@ -32,7 +33,7 @@ async def list_orders(
     status: Annotated[str | None, Query(max_length=50)] = None,
     hold: OrderHold | None = None,
     channel_id: UUID | None = None,
-    ship_by_before: datetime | None = None,
+    ship_by_before: MomentOrUtc | None = None,
     amazon_order_id: Annotated[str | None, Query(max_length=50)] = None,
     limit: Limit = 100,
     cursor: Cursor = None,
