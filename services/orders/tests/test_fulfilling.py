@@ -144,6 +144,38 @@ async def test_a_second_route_never_asks_for_more_than_was_ordered(shop: Shop) -
     assert (withdrawn.decision_version, withdrawn.reason) == (2, "already_released")
 
 
+@pytest.mark.row("C6")
+@pytest.mark.edge(12)
+async def test_every_decision_of_a_batch_is_followed_since_each_covers_only_what_was_open(shop: Shop) -> None:
+    order = await imported(shop)
+    second, third = uuid4(), uuid4()
+    await shop.deliver(
+        await shop.routed(order, (third, 1), decision_version=3),
+        await shop.routed(order, (second, 1), decision_version=2),
+    )
+    requested = await shop.published(FulfillmentRequested)
+    assert [(event.decision_version, event.source_id) for event in requested] == [(2, second), (3, third)]
+    assert await shop.published(FulfillmentWithdrawn) == []
+
+
+@pytest.mark.row("C6")
+async def test_of_a_batch_only_the_decision_that_must_not_be_followed_is_withdrawn(shop: Shop) -> None:
+    order = await imported(shop)
+    off = uuid4()
+    await shop.deliver(switched(shop, off, compliant=False, version=2))
+    await shop.deliver(
+        await shop.routed(order, (off, 1), decision_version=1),
+        await shop.routed(order, (uuid4(), 2), decision_version=2),
+        await shop.routed(order, (uuid4(), 1), decision_version=3),
+    )
+    assert [event.decision_version for event in await shop.published(FulfillmentRequested)] == [2]
+    withdrawn = await shop.published(FulfillmentWithdrawn)
+    assert [(event.decision_version, event.reason) for event in withdrawn] == [
+        (1, "source_not_compliant"),
+        (3, "already_released"),
+    ]
+
+
 @pytest.mark.edge(7)
 async def test_a_cancelled_order_asks_the_sources_that_have_it_already(shop: Shop) -> None:
     order = await imported(shop)
