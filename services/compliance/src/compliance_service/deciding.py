@@ -91,6 +91,7 @@ async def settle(
     now = now or clock.now()
     wanting: list[tuple[OrderRow, OpenOrder]] = []
     for order in orders:
+        reserving.release_excess(order.lines, order.reservations, now)
         lines = reserving.open_lines(order.lines, order.reservations)
         if order.closed:
             reserving.release_all(order.reservations, now)
