@@ -83,8 +83,8 @@ async def route(session: AsyncSession, events: Sequence[OrderRouted]) -> None:
     unseen = _unseen(events, orders)
     order_ids = list({order.id for order, _ in unseen})
     sources = await _lock_sources(session, unseen)
-    committed = await _committed(session, order_ids)
-    ordered = await _ordered(session, order_ids)
+    committed = await committed_units(session, order_ids)
+    ordered = await ordered_units(session, order_ids)
     for order, event in unseen:
         order.decision_version = event.decision_version
         order.held_code, order.held_detail, order.held_sources = None, None, None
@@ -198,7 +198,7 @@ def _too_much(planned: Counter[str], committed: Counter[str], ordered: Counter[s
     return None
 
 
-async def _committed(session: AsyncSession, order_ids: list[UUID]) -> dict[UUID, Counter[str]]:
+async def committed_units(session: AsyncSession, order_ids: Sequence[UUID]) -> dict[UUID, Counter[str]]:
     """Units per order item that sources were asked for and have not refused."""
     query = select(FulfillmentRequest).where(
         col(FulfillmentRequest.order_id).in_(order_ids), col(FulfillmentRequest.status).in_(COMMITTED)
@@ -206,11 +206,14 @@ async def _committed(session: AsyncSession, order_ids: list[UUID]) -> dict[UUID,
     units: dict[UUID, Counter[str]] = {}
     for request in (await session.exec(query)).all():
         for line in request.lines:
-            units.setdefault(request.order_id, Counter())[line["order_item_id"]] += line["quantity"]
+            # Until its source has answered, what is cancelled may still be shipped.
+            gone = line.get("cancelled", 0) if request.status == "shipped" else 0
+            units.setdefault(request.order_id, Counter())[line["order_item_id"]] += line["quantity"] - gone
     return units
 
 
-async def _ordered(session: AsyncSession, order_ids: list[UUID]) -> dict[UUID, Counter[str]]:
+async def ordered_units(session: AsyncSession, order_ids: Sequence[UUID]) -> dict[UUID, Counter[str]]:
+    """Units per order item that are ordered and not cancelled."""
     query = select(OrderLine).where(col(OrderLine.order_id).in_(order_ids), ~col(OrderLine.cancelled))
     units: dict[UUID, Counter[str]] = {}
     for line in (await session.exec(query)).all():
