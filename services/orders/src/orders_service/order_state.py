@@ -213,8 +213,11 @@ def what_matters(state: OrderState, placed: Placed) -> tuple[object, ...]:
 
 
 def event_of(kind: type[OrderEvent], state: OrderState, placed: Placed, version: int) -> OrderEvent:
-    """The event that tells of the order as it stands; lines that were cancelled one by one are left out."""
-    remaining = [line for line in state.lines if not line.cancelled] or state.lines
+    """The event that tells of the order as it stands; lines that were cancelled one by one are left out.
+
+    A cancelled order is told with what it was: nobody routes it any more.
+    """
+    remaining = state.lines if state.status == CANCELLED else [line for line in state.lines if not line.cancelled]
     # One validation of plain values: four times faster than a model for each line and price.
     return kind.model_validate(
         {
