@@ -135,3 +135,22 @@ def test_an_open_order_of_which_every_item_is_cancelled_has_nothing_to_route(sta
     state = msgspec.structs.replace(state, status=status, lines=lines)
     event = event_of(OrderChanged, state, Placed(uuid4(), "A1", uuid4(), "Standard", ()), 2)
     assert [line.sku for line in event.lines] == told
+
+
+@pytest.mark.row("C4")
+@pytest.mark.parametrize(
+    ("ordered", "shipped", "left", "kept"),
+    [(0, 0, 0, (0, True)), (3, 0, 0, (3, True)), (2, 0, 2, (2, False)), (3, 0, 2, (2, False)), (3, 1, 0, (1, False))],
+)
+def test_a_cancellation_may_be_of_some_units_of_an_item(
+    ordered: int, shipped: int, left: int, kept: tuple[int, bool]
+) -> None:
+    item = {
+        "orderItemId": "1",
+        "quantityOrdered": ordered,
+        "product": {},
+        "fulfillment": {"quantityFulfilled": shipped, "quantityUnfulfilled": left},
+        "cancellation": {"cancellationExecution": {"cancelledBy": "MERCHANT", "cancelReason": "NoInventory"}},
+    }
+    (line,) = read_order(order(orderItems=[item])).lines
+    assert (line.quantity, line.cancelled) == kept
