@@ -18,6 +18,7 @@ from common.testing.events import clear_outbox, published, record
 from common.testing.plugin import Running
 from common.worker import Worker
 from compliance_service import attesting, reroute_queue, rerouting
+from compliance_service.replaying import replay_all
 from compliance_service.testing import Merchant
 
 
@@ -154,6 +155,47 @@ async def test_a_withdrawal_by_a_clock_ahead_of_ours_is_not_routed_to_the_same_s
     last = (await merchant.decisions())[-1]
     assert isinstance(last, OrderHeld)
     assert (last.code, last.decision_version) == ("none_compliant", 2)
+
+
+@pytest.mark.row("D4")
+async def test_what_orders_has_released_already_is_decided_again_only_when_something_changed(
+    merchant: Merchant, running: Running
+) -> None:
+    source = await merchant.source("One", {"A": 5})
+    await merchant.deliver(merchant.order("O-1", {"A": 2}))
+
+    await merchant.deliver(merchant.withdrawn("O-1", 1, "already_released"))
+    held = (await merchant.decisions())[-1]
+    assert isinstance(held, OrderHeld)
+    assert (held.code, held.decision_version) == ("already_released", 2)
+    assert await merchant.available(source) == {"A": 5}
+
+    # Nor does anything that frees other held orders start it again.
+    await merchant.deliver(merchant.withdrawn("O-1", 1, "already_released"), merchant.order("O-1", {"A": 2}))
+    await merchant.restock(source, {"A": 6})
+    await merchant.run_jobs()
+    assert len(await runs(running, merchant.account_id)) == 1
+    assert len(await merchant.decisions()) == 2
+
+    await merchant.deliver(merchant.changed("O-1", {"A": 3}, 2))
+    assert isinstance((await merchant.decisions())[-1], OrderRouted)
+    assert (await replay_all(running.runtime.db, merchant.account_id)).different == 0
+
+
+@pytest.mark.row("D4")
+async def test_an_order_that_changed_meanwhile_or_was_refused_is_not_held_as_released_already(
+    merchant: Merchant,
+) -> None:
+    source = await merchant.source("One", {"A": 5})
+    await merchant.source("Two", {"A": 5}, priority=200)
+    await merchant.deliver(merchant.order("O-1", {"A": 2}), merchant.order("O-2", {"A": 2}))
+
+    await merchant.deliver(merchant.withdrawn("O-1", 1, "already_released"), merchant.changed("O-1", {"A": 1}, 2))
+    assert isinstance((await merchant.decisions("O-1"))[-1], OrderRouted)
+
+    await merchant.deliver(merchant.withdrawn("O-2", 1, "already_released"))
+    await merchant.deliver(merchant.refused("O-2", source, 1, "fill"))
+    assert [type(d) for d in await merchant.decisions("O-2")] == [OrderRouted, OrderHeld, OrderRouted]
 
 
 async def test_a_restock_that_no_held_order_waits_for_starts_no_run(merchant: Merchant, running: Running) -> None:

@@ -123,6 +123,18 @@ async def test_killed_units_are_asked_of_nobody_else(merchant: Merchant) -> None
     assert await merchant.available(first) == {"A": 5}
 
 
+async def test_units_that_were_given_up_are_those_that_are_cancelled_next(merchant: Merchant) -> None:
+    one = await merchant.source("One", {"A": 1}, priority=1)
+    two = await merchant.source("Two", {"A": 1}, priority=2)
+    await routed(merchant, {"A": 2})
+
+    await merchant.deliver(merchant.refused("O-1", one, 1, "kill"))
+    await merchant.deliver(merchant.changed("O-1", {"A": 1}, 2))
+
+    assert (await merchant.available(one), await merchant.available(two)) == ({"A": 1}, {"A": 0})
+    assert len(await merchant.decisions()) == 1
+
+
 async def test_a_parcel_from_another_source_than_planned_moves_the_promise(merchant: Merchant) -> None:
     planned = await merchant.source("Planned", {"A": 5}, priority=1)
     actual = await merchant.source("Actual", {"A": 5}, priority=2)
@@ -143,6 +155,37 @@ async def test_a_closed_order_keeps_nothing_reserved(merchant: Merchant) -> None
 
     await merchant.deliver(merchant.shipped("O-1", [("O-1-0", "A", 2)], source_id=source, decision_version=1))
     assert await merchant.available(source) == {"A": 3}
+
+
+@pytest.mark.row("C4", "D1")
+async def test_units_that_are_not_ordered_any_more_go_back_and_wake_who_waits_for_them(merchant: Merchant) -> None:
+    source = await merchant.source("One", {"A": 3, "B": 2})
+    await routed(merchant, {"A": 3, "B": 2})
+    await merchant.deliver(merchant.order("O-2", {"A": 1}), merchant.order("O-3", {"B": 2}))
+    assert [type(d) for d in (await merchant.decisions())[1:]] == [OrderHeld, OrderHeld]
+
+    await merchant.deliver(merchant.changed("O-1", {"A": 1}, 2))
+    await merchant.run_jobs()
+
+    assert await merchant.available(source) == {"A": 1, "B": 0}
+    assert [type((await merchant.decisions(order))[-1]) for order in ("O-1", "O-2", "O-3")] == [OrderRouted] * 3
+    assert len(await merchant.decisions("O-1")) == 1
+
+
+@pytest.mark.row("C4", "D1")
+async def test_of_fewer_units_the_newest_promise_goes_back_and_what_has_left_counts(merchant: Merchant) -> None:
+    one = await merchant.source("One", {"A": 2}, priority=1)
+    two = await merchant.source("Two", {"A": 3}, priority=2)
+    await routed(merchant, {"A": 2})
+    await merchant.deliver(merchant.changed("O-1", {"A": 4}, 2))
+    await merchant.deliver(merchant.shipped("O-1", [("O-1-0", "A", 1)], source_id=one, decision_version=1))
+    assert (await merchant.available(one), await merchant.available(two)) == ({"A": 0}, {"A": 1})
+
+    await merchant.deliver(merchant.changed("O-1", {"A": 3}, 3))
+    assert (await merchant.available(one), await merchant.available(two)) == ({"A": 0}, {"A": 2})
+
+    await merchant.deliver(merchant.changed("O-1", {"A": 1}, 4))
+    assert (await merchant.available(one), await merchant.available(two)) == ({"A": 1}, {"A": 3})
 
 
 async def test_a_line_added_to_a_routed_order_is_routed_beside_the_others(merchant: Merchant) -> None:

@@ -1,12 +1,19 @@
 """Routing decisions become requests to sources, after a last look at the source and the order."""
 
 from datetime import UTC, datetime, timedelta
-from uuid import uuid4
+from typing import Any
+from uuid import UUID, uuid4
 
 import pytest
 
 from common.contracts.compliance import OrderHeld, RejectedSource, SourceComplianceChanged
-from common.contracts.orders import FulfillmentRefused, FulfillmentRequested, FulfillmentWithdrawn
+from common.contracts.orders import (
+    FulfillmentLine,
+    FulfillmentRefused,
+    FulfillmentRequested,
+    FulfillmentWithdrawn,
+    OrderChanged,
+)
 from common.testing.events import deliver
 from orders_service.testing import Shop
 
@@ -161,6 +168,38 @@ async def test_a_second_route_never_asks_for_more_than_was_ordered(shop: Shop) -
     assert (withdrawn.decision_version, withdrawn.reason) == (2, "already_released")
 
 
+@pytest.mark.row("C6")
+@pytest.mark.edge(12)
+async def test_every_decision_of_a_batch_is_followed_since_each_covers_only_what_was_open(shop: Shop) -> None:
+    order = await imported(shop)
+    second, third = uuid4(), uuid4()
+    await shop.deliver(
+        await shop.routed(order, (third, 1), decision_version=3),
+        await shop.routed(order, (second, 1), decision_version=2),
+    )
+    requested = await shop.published(FulfillmentRequested)
+    assert [(event.decision_version, event.source_id) for event in requested] == [(2, second), (3, third)]
+    assert await shop.published(FulfillmentWithdrawn) == []
+
+
+@pytest.mark.row("C6")
+async def test_of_a_batch_only_the_decision_that_must_not_be_followed_is_withdrawn(shop: Shop) -> None:
+    order = await imported(shop)
+    off = uuid4()
+    await shop.deliver(switched(shop, off, compliant=False, version=2))
+    await shop.deliver(
+        await shop.routed(order, (off, 1), decision_version=1),
+        await shop.routed(order, (uuid4(), 2), decision_version=2),
+        await shop.routed(order, (uuid4(), 1), decision_version=3),
+    )
+    assert [event.decision_version for event in await shop.published(FulfillmentRequested)] == [2]
+    withdrawn = await shop.published(FulfillmentWithdrawn)
+    assert [(event.decision_version, event.reason) for event in withdrawn] == [
+        (1, "source_not_compliant"),
+        (3, "already_released"),
+    ]
+
+
 @pytest.mark.edge(7)
 async def test_a_cancelled_order_asks_the_sources_that_have_it_already(shop: Shop) -> None:
     order = await imported(shop)
@@ -170,6 +209,69 @@ async def test_a_cancelled_order_asks_the_sources_that_have_it_already(shop: Sho
     (request,) = (await shop.call("GET", "/v1/fulfillment-requests"))["items"]
     assert request["status"] == "released"
     assert request["cancel_requested_at"] is not None
+
+
+async def two_lines_released(shop: Shop) -> tuple[dict[str, Any], UUID, UUID]:
+    """An order of two MUG-1 and one CUP-1, whose MUG-1 two sources ship and whose CUP-1 the second one."""
+    lines = [{"sku": sku, "quantity": units, "unit_price": 9.99} for sku, units in (("MUG-1", 2), ("CUP-1", 1))]
+    order: Any = await imported(shop, lines=lines)
+    first, second = uuid4(), uuid4()
+    mug, cup = [FulfillmentLine(order_item_id=ln["order_item_id"], sku=ln["sku"], quantity=1) for ln in order["lines"]]
+    routed = await shop.routed(order, (first, 1), (second, 1))
+    one, two = routed.allocations
+    allocations = (one, two.model_copy(update={"lines": (mug, cup)}))
+    await shop.deliver(routed.model_copy(update={"allocations": allocations}))
+    return order, first, second
+
+
+async def requests(shop: Shop) -> dict[UUID, Any]:
+    page = await shop.call("GET", "/v1/fulfillment-requests")
+    return {UUID(item["source_id"]): item for item in page["items"]}
+
+
+async def cancel_item(shop: Shop, order: dict[str, Any], sku: str, units: int | None = None) -> None:
+    (item,) = [line["order_item_id"] for line in order["lines"] if line["sku"] == sku]
+    path = f"/sandbox/orders/{order['amazon_order_id']}/cancel-items"
+    await shop.amazon.dial("POST", path, {"items": {item: units}})
+    await shop.get_orders()
+
+
+@pytest.mark.row("C4", "C6")
+async def test_a_cancelled_item_is_told_to_the_source_that_has_it_which_then_ships_the_rest(shop: Shop) -> None:
+    order, first, second = await two_lines_released(shop)
+    await cancel_item(shop, order, "CUP-1")
+    (changed,) = await shop.published(OrderChanged)
+    assert [line.sku for line in changed.lines] == ["MUG-1"]
+    told = await requests(shop)
+    assert told[first]["cancel_requested_at"] is None
+    assert told[second]["cancel_requested_at"] is not None
+    assert [line.get("cancelled") for line in told[second]["lines"]] == [None, 1]
+    await shop.deliver(shop.shipped(str(order["amazon_order_id"]), 1, source_id=second))
+    told = await requests(shop)
+    assert (told[first]["status"], told[second]["status"]) == ("released", "shipped")
+
+
+@pytest.mark.row("C4", "C6")
+async def test_a_request_is_done_when_all_that_has_not_left_of_it_is_cancelled(shop: Shop) -> None:
+    order, _, second = await two_lines_released(shop)
+    await shop.deliver(shop.shipped(str(order["amazon_order_id"]), 1, source_id=second))
+    assert (await requests(shop))[second]["status"] == "released"
+    await cancel_item(shop, order, "CUP-1")
+    assert (await requests(shop))[second]["status"] == "shipped"
+
+
+@pytest.mark.row("C4", "C6")
+async def test_of_an_item_ordered_in_smaller_number_the_newest_request_has_less_to_ship(shop: Shop) -> None:
+    order = await imported(shop, lines=[{"sku": "MUG-1", "quantity": 3, "unit_price": 9.99}])
+    older, newer = uuid4(), uuid4()
+    await shop.deliver(await shop.routed(order, (older, 2)), await shop.routed(order, (newer, 1), decision_version=2))
+    await cancel_item(shop, order, "MUG-1", 1)
+    (changed,) = await shop.published(OrderChanged)
+    assert [line.quantity for line in changed.lines] == [2]
+    told = await requests(shop)
+    assert (told[older]["cancel_requested_at"], told[older]["lines"][0].get("cancelled")) == (None, None)
+    assert told[newer]["cancel_requested_at"] is not None
+    assert (told[newer]["status"], told[newer]["lines"][0]["cancelled"]) == ("released", 1)
 
 
 @pytest.mark.row("C6")

@@ -2,15 +2,17 @@
 
 from datetime import UTC, datetime
 from decimal import Decimal
+from uuid import uuid4
 
 import msgspec
 import pytest
 
 from common.amazon.order import Order
+from common.contracts.orders import OrderChanged
 from orders_service.carrier_names import CARRIER_NAMES
 from orders_service.carriers import LONGEST, METHODS, Invalid, Sendable, check
 from orders_service.mapping import ShippingMapping, bound_twice, policies_by_text
-from orders_service.order_state import NotAnOrder, OrderState, merge, read_order, to_minor_units
+from orders_service.order_state import NotAnOrder, OrderState, Placed, event_of, merge, read_order, to_minor_units
 
 
 @pytest.mark.edge(13)
@@ -122,3 +124,33 @@ def test_what_a_newer_answer_leaves_out_is_kept() -> None:
     assert (merged.ship_by, merged.region, merged.country, merged.total) == (full.ship_by, "WA", "US", Decimal(9))
     assert (merged.lines[0].sku, merged.lines[0].quantity, merged.lines[0].unit_price) == ("ü/1", 2, Decimal(0))
     assert merged.lines[0].cancelled
+
+
+@pytest.mark.row("C4")
+@pytest.mark.edge(7)
+@pytest.mark.parametrize(("status", "told"), [("UNSHIPPED", []), ("PARTIALLY_SHIPPED", []), ("CANCELLED", ["ü/1"])])
+def test_an_open_order_of_which_every_item_is_cancelled_has_nothing_to_route(status: str, told: list[str]) -> None:
+    state = read_order(order())
+    lines = tuple(line._replace(cancelled=True) for line in state.lines)
+    state = msgspec.structs.replace(state, status=status, lines=lines)
+    event = event_of(OrderChanged, state, Placed(uuid4(), "A1", uuid4(), "Standard", ()), 2)
+    assert [line.sku for line in event.lines] == told
+
+
+@pytest.mark.row("C4")
+@pytest.mark.parametrize(
+    ("ordered", "shipped", "left", "kept"),
+    [(0, 0, 0, (0, True)), (3, 0, 0, (3, True)), (2, 0, 2, (2, False)), (3, 0, 2, (2, False)), (3, 1, 0, (1, False))],
+)
+def test_a_cancellation_may_be_of_some_units_of_an_item(
+    ordered: int, shipped: int, left: int, kept: tuple[int, bool]
+) -> None:
+    item = {
+        "orderItemId": "1",
+        "quantityOrdered": ordered,
+        "product": {},
+        "fulfillment": {"quantityFulfilled": shipped, "quantityUnfulfilled": left},
+        "cancellation": {"cancellationExecution": {"cancelledBy": "MERCHANT", "cancelReason": "NoInventory"}},
+    }
+    (line,) = read_order(order(orderItems=[item])).lines
+    assert (line.quantity, line.cancelled) == kept

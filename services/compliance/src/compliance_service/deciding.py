@@ -66,10 +66,14 @@ def _close(order: OrderRow, event: Event, at: datetime) -> Cause | None:
             reserving.ship(order.reservations, event, at)
         case FulfillmentWithdrawn():
             reserving.withdraw(order.reservations, event.decision_version, at)
+            if event.decision_version == order.decision_version and event.reason == "already_released":
+                # Decided again as it is, it would be withdrawn again, and so on for ever.
+                order.already_released = order.decided_order_version == order.order_version
             return "withdrawn"
         case FulfillmentRefused():
             kill = event.resolution == "kill"
             reserving.refuse(order.reservations, event.decision_version, event.source_id, kill=kill, at=at)
+            order.already_released = False
             return "refused"
     return None
 
@@ -91,6 +95,7 @@ async def settle(
     now = now or clock.now()
     wanting: list[tuple[OrderRow, OpenOrder]] = []
     for order in orders:
+        reserving.release_excess(order.lines, order.reservations, now)
         lines = reserving.open_lines(order.lines, order.reservations)
         if order.closed:
             reserving.release_all(order.reservations, now)
@@ -143,6 +148,7 @@ def open_order_of(order: OrderRow, lines: tuple[Line, ...]) -> OpenOrder:
         order.currency,
         lines,
         tuple(sorted(refused_by, key=lambda source_id: source_id.int)),
+        order.already_released,
     )
 
 

@@ -19,6 +19,15 @@ from compliance_service.routing import Line
 _lines = msgspec.json.Decoder(tuple[Line, ...])
 _encoder = msgspec.json.Encoder()
 
+
+class _Held(msgspec.Struct):
+    """Of a stored hold, all that loading it asks."""
+
+    code: str
+
+
+_held = msgspec.json.Decoder(_Held)
+
 # Amazon's fulfillmentStatus values that leave something to ship, and those after which nothing is left.
 ROUTABLE = frozenset({"UNSHIPPED", "PARTIALLY_SHIPPED"})
 CLOSED = frozenset({"SHIPPED", "CANCELLED", "UNFULFILLABLE"})
@@ -49,6 +58,8 @@ class OrderRow:
     decision_version: int
     decided_order_version: int
     hold: Mapping[str, Any] | None = None
+    # Orders would answer the next decision on this version as it has answered the newest: released already.
+    already_released: bool = False
     reservations: list[Reservation] = field(default_factory=list)
 
     @property
@@ -208,7 +219,12 @@ def _order(row: Any) -> OrderRow:
         stored_hold=row[16],
         decision_version=row[17],
         decided_order_version=row[18],
+        already_released=row[18] == row[4] and row[15] == "held" and _code_of(row[16]) == "already_released",
     )
+
+
+def _code_of(stored_hold: str | None) -> str | None:
+    return _held.decode(stored_hold).code if stored_hold else None
 
 
 async def _with_reservations(session: AsyncSession, orders: list[OrderRow]) -> list[OrderRow]:

@@ -51,6 +51,40 @@ def open_lines(lines: Iterable[Line], reservations: Sequence[Reservation]) -> tu
     )
 
 
+def release_excess(lines: Iterable[Line], reservations: list[Reservation], at: datetime) -> None:
+    """Items were cancelled or ordered in smaller number: what is promised beyond goes back, the newest promise first.
+
+    Units that were given up count for nothing: it is they that are usually cancelled next.
+    """
+    over: dict[str, int] = {}
+    for reservation in reservations:
+        if reservation.state in ("held", "shipped"):
+            over[reservation.order_item_id] = over.get(reservation.order_item_id, 0) + reservation.quantity
+    for line in lines:
+        if line.order_item_id in over:
+            over[line.order_item_id] -= line.quantity
+    if not any(units > 0 for units in over.values()):
+        return
+    held = [reservation for reservation in reservations if reservation.state == "held"]
+    # Orders asks the sources' requests to be cancelled in the same order (`orders_service.cancelling`).
+    for reservation in sorted(held, key=lambda r: (r.decision_version, r.source_id), reverse=True):
+        units = min(over[reservation.order_item_id], reservation.quantity)
+        if units > 0:
+            over[reservation.order_item_id] -= units
+            _release_units(reservations, reservation, units, at)
+
+
+def _release_units(reservations: list[Reservation], reservation: Reservation, units: int, at: datetime) -> None:
+    if units == reservation.quantity:
+        reservation.close("released", at)
+        return
+    reservations.append(
+        replace(reservation, id=uuid4(), quantity=units, state="released", closed_at=at, new=True, changed=False)
+    )
+    reservation.quantity -= units
+    reservation.changed = True
+
+
 def release_all(reservations: Sequence[Reservation], at: datetime) -> None:
     """The order is closed: whatever is still promised goes back."""
     for reservation in reservations:

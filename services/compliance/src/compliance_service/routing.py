@@ -26,7 +26,7 @@ DEFAULT_PRIORITIES: tuple[Rule, ...] = (
     "source_priority",
 )
 
-HoldCode = Literal["no_source_has_sku", "none_in_stock", "none_compliant", "rule_not_satisfiable"]
+HoldCode = Literal["no_source_has_sku", "none_in_stock", "none_compliant", "rule_not_satisfiable", "already_released"]
 RejectionCode = Literal[
     "not_in_group",
     "disabled",
@@ -50,7 +50,8 @@ class Line(msgspec.Struct, frozen=True, gc=False):
 
 class OpenOrder(msgspec.Struct, frozen=True, gc=False):
     """What routing must know of an order. `currency` is the one its costs are compared in; `refused_by` are sources
-    that have refused to ship it."""
+    that have refused to ship it. `already_released`: orders has sources asked for these lines that we know nothing of.
+    """
 
     channel_type: str
     purchased_at: datetime
@@ -58,6 +59,7 @@ class OpenOrder(msgspec.Struct, frozen=True, gc=False):
     currency: str | None
     lines: tuple[Line, ...]
     refused_by: tuple[UUID, ...] = ()
+    already_released: bool = False
 
 
 class SourceFacts(msgspec.Struct, frozen=True, gc=False):
@@ -178,8 +180,11 @@ def decide(order: OpenOrder, sources: Sequence[SourceFacts], stock: Stock, group
     """The route of an order; the same input, in whatever order, gives the same answer.
 
     A source is a candidate when it is in the group, enabled, has any of the SKUs in stock, is compliant where the
-    agreement binds the order, supports the shipping policy (when that rule is on) and has not refused the order.
+    agreement binds the order, supports the shipping policy (when that rule is on) and has not refused the order. Lines
+    that orders takes as released already are held without judging anybody.
     """
+    if order.already_released:
+        return Decision((), (), "already_released", tuple(dict.fromkeys(line.sku for line in order.lines)))
     field = _Field(order, sources, stock, group)
     barred, candidates = _judge(field, order, group)
     takes = _plan(field, candidates)

@@ -23,6 +23,7 @@ _HOLDS: Mapping[HoldCode, str] = {
     "no_source_has_sku": "No source that may be asked has {skus} in its inventory; sources: {sources}",
     "none_in_stock": "The sources together have too little stock of {skus}; sources: {sources}",
     "none_compliant": f"Only sources that have not attested to the {_AGREEMENT} have enough of {{skus}}: {{barred}}",
+    "already_released": "Sources were asked for {skus} before; decided again when the order changes or one refuses",
     "rule_not_satisfiable": "The stock is there, but not under this channel's rules ({rules}); sources: {sources}",
 }
 _NAMED = 20

@@ -33,6 +33,7 @@ _FIXES = {
     "none_in_stock": "Raise a source's quantity of the SKU",
     "none_compliant": "Switch on the source's compliance with the Amazon agreement",
     "rule_not_satisfiable": "Change the channel's routing group",
+    "already_released": "See its fulfillment requests: a source ships the items, or refuses and they are routed anew",
 }
 
 

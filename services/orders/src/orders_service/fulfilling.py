@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import Sequence
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar
 from uuid import UUID
 
 import structlog
@@ -27,6 +27,8 @@ from orders_service.models import FulfillmentRequest, Order, OrderLine, SourceCo
 from orders_service.order_state import AMAZON, OPEN_STATUSES
 
 log = structlog.get_logger()
+
+D = TypeVar("D", bound=Decision)
 
 # Statuses: planned -> released -> acknowledged -> shipped; refused after release, withdrawn instead of it. A request
 # is planned only inside the transaction of its decision, which ends in a release or in a withdrawal.
@@ -72,40 +74,41 @@ def reference_of(order: Order) -> dict[str, Any]:
 
 
 async def route(session: AsyncSession, events: Sequence[OrderRouted]) -> None:
-    """Releases what the newest decision of each order plans, or refuses the whole route with the reason.
+    """Releases what each decision plans, or refuses that decision's whole route with the reason.
 
     The source's attestation, the order's state and what was already asked of others are looked at in this
     transaction, under the locks of the order and of the sources' rows (MISSION C6, D5).
     """
     orders = await lock_orders(session, events)
-    newest = _newest(events, orders)
-    sources = await _lock_sources(session, newest)
-    committed = await _committed(session, [order.id for order, _ in newest])
-    ordered = await _ordered(session, [order.id for order, _ in newest])
-    for order, event in newest:
+    unseen = _unseen(events, orders)
+    order_ids = list({order.id for order, _ in unseen})
+    sources = await _lock_sources(session, unseen)
+    committed = await committed_units(session, order_ids)
+    ordered = await ordered_units(session, order_ids)
+    for order, event in unseen:
         order.decision_version = event.decision_version
         order.held_code, order.held_detail, order.held_sources = None, None, None
         session.add(order)
-        refusal = _refusal(order, event, sources) or _too_much(
-            event, committed.get(order.id, Counter()), ordered.get(order.id, Counter())
-        )
+        asked, planned = committed.setdefault(order.id, Counter()), _units(event)
+        refusal = _refusal(order, event, sources) or _too_much(planned, asked, ordered.get(order.id, Counter()))
         if refusal:
             await _withdraw(session, order, event, *refusal)
         else:
             await _release(session, order, event)
+            asked.update(planned)
 
 
-def _newest(events: Sequence[Any], orders: dict[str, Order]) -> list[tuple[Order, Any]]:
-    """The highest decision of each order that is newer than what the order has seen; orders of others are left."""
-    newest: dict[str, Decision] = {}
-    for event in events:
-        order = orders.get(event.key())
-        if order is None:
-            continue
-        before = newest.get(event.key())
-        if event.decision_version > (before.decision_version if before else order.decision_version):
-            newest[event.key()] = event
-    return [(orders[key], newest[key]) for key in sorted(newest)]
+def _unseen(events: Sequence[D], orders: dict[str, Order]) -> list[tuple[Order, D]]:
+    """The decisions that are newer than what their order has seen, by order and ascending; others' orders are left.
+
+    Each is followed, not the newest alone: a decision covers only what those before it left open.
+    """
+    unseen = {
+        (key, event.decision_version): event
+        for event in events
+        if (order := orders.get(key := event.key())) and event.decision_version > order.decision_version
+    }
+    return [(orders[key], unseen[key, version]) for key, version in sorted(unseen)]
 
 
 async def _lock_sources(
@@ -180,17 +183,22 @@ def _agreement_binds(order: Order) -> bool:
     return required_agreement("amazon", order.purchased_at) is not None
 
 
-def _too_much(event: OrderRouted, committed: Counter[str], ordered: Counter[str]) -> tuple[str, str] | None:
+def _units(event: OrderRouted) -> Counter[str]:
+    """Units per order item that a decision plans."""
     planned = Counter[str]()
     for allocation in event.allocations:
         for line in allocation.lines:
             planned[line.order_item_id] += line.quantity
+    return planned
+
+
+def _too_much(planned: Counter[str], committed: Counter[str], ordered: Counter[str]) -> tuple[str, str] | None:
     if any(quantity + committed[item] > ordered[item] for item, quantity in planned.items()):
         return "already_released", "sources were already asked to ship these items"
     return None
 
 
-async def _committed(session: AsyncSession, order_ids: list[UUID]) -> dict[UUID, Counter[str]]:
+async def committed_units(session: AsyncSession, order_ids: Sequence[UUID]) -> dict[UUID, Counter[str]]:
     """Units per order item that sources were asked for and have not refused."""
     query = select(FulfillmentRequest).where(
         col(FulfillmentRequest.order_id).in_(order_ids), col(FulfillmentRequest.status).in_(COMMITTED)
@@ -198,11 +206,14 @@ async def _committed(session: AsyncSession, order_ids: list[UUID]) -> dict[UUID,
     units: dict[UUID, Counter[str]] = {}
     for request in (await session.exec(query)).all():
         for line in request.lines:
-            units.setdefault(request.order_id, Counter())[line["order_item_id"]] += line["quantity"]
+            # Until its source has answered, what is cancelled may still be shipped.
+            gone = line.get("cancelled", 0) if request.status == "shipped" else 0
+            units.setdefault(request.order_id, Counter())[line["order_item_id"]] += line["quantity"] - gone
     return units
 
 
-async def _ordered(session: AsyncSession, order_ids: list[UUID]) -> dict[UUID, Counter[str]]:
+async def ordered_units(session: AsyncSession, order_ids: Sequence[UUID]) -> dict[UUID, Counter[str]]:
+    """Units per order item that are ordered and not cancelled."""
     query = select(OrderLine).where(col(OrderLine.order_id).in_(order_ids), ~col(OrderLine.cancelled))
     units: dict[UUID, Counter[str]] = {}
     for line in (await session.exec(query)).all():
@@ -258,7 +269,7 @@ def _requested(order: Order, request: FulfillmentRequest) -> FulfillmentRequeste
 async def hold(session: AsyncSession, events: Sequence[OrderHeld]) -> None:
     """Keeps why compliance cannot route an order, for people to read; the next route clears it."""
     orders = await lock_orders(session, events)
-    for order, event in _newest(events, orders):
+    for order, event in _unseen(events, orders):
         order.decision_version = event.decision_version
         order.held_code, order.held_detail = event.code, event.detail
         order.held_sources = [rejected.model_dump(mode="json") for rejected in event.rejected]

@@ -18,6 +18,7 @@ from common.contracts.orders import OrderCancelled, OrderChanged, OrderEvent, Or
 from common.crypto import KeyRing
 from common.outbox import publish
 from orders_service import personal_data, unimported
+from orders_service.cancelling import cancel_units, has_lost_units
 from orders_service.fulfilling import cancel_requests
 from orders_service.models import Order, OrderKey, OrderLine
 from orders_service.order_state import (
@@ -234,7 +235,7 @@ async def _update(
     """Merges newer answers into locked orders; only what matters becomes an event and a new version."""
     stored_lines = await lines_of(session, [known.id for known, _ in newer])
     sealed = await _reseal(session, ring, seller, newer)
-    orders, lines, events, cancelled = [], [], [], []
+    orders, lines, events, cancelled, lessened = [], [], [], [], []
     for known, incoming in newer:
         before = msgspec.structs.replace(known.state, lines=tuple(stored_lines[known.id]))
         state = merge(before, incoming.state)
@@ -252,12 +253,16 @@ async def _update(
             events.append(event_of(_kind(before, state), state, placed, version))
         if state.status == CANCELLED and before.status != CANCELLED:
             cancelled.append(known.id)
+        elif has_lost_units(before, state):
+            lessened.append(known.id)
     await run(session, _UPDATE_ORDERS, *map(list, zip(*orders, strict=True)))
     await insert_page(
         session, OrderLine, _LINE, lines, f"on conflict (order_id, order_item_id) do update set {_LINE_CHANGES}"
     )
     if cancelled:
         await cancel_requests(session, cancelled)
+    if lessened:
+        await cancel_units(session, lessened)
     await publish(session, *events)
     result.settled |= {known.state.amazon_order_id for known, _ in newer}
     result.changed += len(events)

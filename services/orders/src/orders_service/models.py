@@ -209,8 +209,9 @@ class SourceCompliance(OrdersTable, table=True):
 
 
 class FulfillmentRequest(OrdersTable, table=True):
-    """What one source is asked to ship of one order. `lines` are {order_item_id, sku, quantity}.
+    """What one source is asked to ship of one order. `lines` are {order_item_id, sku, quantity, cancelled}.
 
+    `cancelled` (absent: none) are those of the units that are not ordered any more and must not be shipped.
     `reason` is a withdrawal's code or a refusal's text; `detail` says a withdrawal in a sentence that names the source.
     """
 

@@ -131,19 +131,29 @@ def _read_line(item: amazon_order.OrderItem, position: int, currency: str | None
         # A promotion, Vine or replacement line may carry no money at all: it costs nothing (edge 9).
         unit_price = to_minor_units(Decimal(0), currency)
     cancellation = item.cancellation
+    left = _still_ordered(item)
     return LineState(
         order_item_id=item.order_item_id,
         position=position,
         sku=product.seller_sku or "",
         asin=product.asin,
         title=product.title,
-        quantity=item.quantity_ordered,
+        quantity=left or item.quantity_ordered,
         quantity_fulfilled=item.fulfillment.quantity_fulfilled if item.fulfillment else 0,
         unit_price=unit_price,
-        cancelled=item.quantity_ordered == 0
-        or (cancellation is not None and cancellation.cancellation_execution is not None),
+        cancelled=left == 0,
         cancel_requested=cancellation is not None and cancellation.cancellation_request is not None,
     )
+
+
+def _still_ordered(item: amazon_order.OrderItem) -> int:
+    """The units that are not cancelled: an executed cancellation may be of some of them only."""
+    if item.cancellation is None or item.cancellation.cancellation_execution is None:
+        return item.quantity_ordered
+    if item.fulfillment is None:
+        return 0
+    # Whether Amazon takes cancelled units off `quantityOrdered` is nowhere said; off these two it must.
+    return min(item.quantity_ordered, item.fulfillment.quantity_fulfilled + item.fulfillment.quantity_unfulfilled)
 
 
 def merge(stored: OrderState, newer: OrderState) -> OrderState:
@@ -213,8 +223,11 @@ def what_matters(state: OrderState, placed: Placed) -> tuple[object, ...]:
 
 
 def event_of(kind: type[OrderEvent], state: OrderState, placed: Placed, version: int) -> OrderEvent:
-    """The event that tells of the order as it stands; lines that were cancelled one by one are left out."""
-    remaining = [line for line in state.lines if not line.cancelled] or state.lines
+    """The event that tells of the order as it stands; lines that were cancelled one by one are left out.
+
+    A cancelled order is told with what it was: nobody routes it any more.
+    """
+    remaining = state.lines if state.status == CANCELLED else [line for line in state.lines if not line.cancelled]
     # One validation of plain values: four times faster than a model for each line and price.
     return kind.model_validate(
         {

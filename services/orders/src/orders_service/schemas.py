@@ -160,6 +160,11 @@ class RefusalRequest(BaseModel):
 
 
 class RequestView(BaseModel):
+    """`lines` are {order_item_id, sku, quantity}, and `cancelled` where some of the units must not be shipped any more.
+
+    With `cancel_requested_at` and no `cancelled` in any line, the whole order is cancelled.
+    """
+
     id: UUID
     order_id: UUID
     source_id: UUID

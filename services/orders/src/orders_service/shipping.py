@@ -18,6 +18,7 @@ from common.contracts.shipments import ShipmentCreated
 from common.errors import Conflict
 from common.outbox import publish
 from orders_service import carriers
+from orders_service.cancelling import is_complete
 from orders_service.fulfilling import key_of, lock_orders, reference_of
 from orders_service.models import CarrierMethod, FulfillmentRequest, Order, OrderLine, Shipment
 from orders_service.order_state import AMAZON, CANCELLED, is_pending
@@ -204,7 +205,7 @@ async def _close_when_complete(session: AsyncSession, request: FulfillmentReques
     for lines in (await session.exec(query)).all():
         for line in lines:
             shipped[line["order_item_id"]] += line["quantity"]
-    if all(shipped[line["order_item_id"]] >= line["quantity"] for line in request.lines):
+    if is_complete(request, shipped):
         request.status = "shipped"
         session.add(request)
 

@@ -24,7 +24,9 @@ from amazon_sandbox.orders.book import (
     Order,
     Regulation,
 )
+from amazon_sandbox.orders.cancelling import ItemCancellation, cancel_items, refuse_impossible_cancellation
 from amazon_sandbox.orders.documents import SERVICE_LEVELS
+from amazon_sandbox.wire import SpApiError
 from amazon_sandbox.world import Seller, World
 
 _REGULATION = Regulation(
@@ -100,6 +102,10 @@ class CancelWish(msgspec.Struct, forbid_unknown_fields=True):
     reason: str = "Ordered by mistake"
 
 
+class CancelledItems(msgspec.Struct, forbid_unknown_fields=True):
+    items: dict[str, Annotated[int, msgspec.Meta(ge=1)] | None]
+
+
 def place(call: DialCall) -> dict[str, Any]:
     """All or nothing; the ids come back in the order of the request, with the ids of their items."""
     wish = call.read(Placement)
@@ -159,6 +165,21 @@ def cancel(call: DialCall) -> dict[str, Any]:
         order.taken = ()
     cancellation = Cancellation(wish.by, wish.reason, executed=True)
     seller.orders.change(order, call.world.clock.now_ms(), status=CANCELLED, cancellation=cancellation)
+    tell_status(call.world, seller, order)
+    return {"status": order.status}
+
+
+def cancel_some(call: DialCall) -> dict[str, Any]:
+    """As the merchant does it with an acknowledgement feed."""
+    seller, order = _find(call)
+    items = {
+        item: ItemCancellation("NoInventory", quantity) for item, quantity in call.read(CancelledItems).items.items()
+    }
+    try:
+        refuse_impossible_cancellation(order, items)
+    except SpApiError as error:
+        raise DialError(error.message, 409) from None
+    cancel_items(seller.orders, order, items, call.world.clock.now_ms())
     tell_status(call.world, seller, order)
     return {"status": order.status}
 
@@ -320,6 +341,12 @@ DIALS = (
         "/sandbox/orders/{order_id}/cancel",
         'the order is cancelled: {"by"? (BUYER, MERCHANT or AMAZON), "reason"?}',
         cancel,
+    ),
+    Dial(
+        "POST",
+        "/sandbox/orders/{order_id}/cancel-items",
+        'items are cancelled one by one: {"items": {order item id: units, or null for all}}',
+        cancel_some,
     ),
     Dial(
         "POST",
