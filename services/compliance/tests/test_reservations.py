@@ -177,3 +177,59 @@ async def test_stock_counted_in_the_far_future_is_refused(merchant: Merchant) ->
 
     assert [error["code"] for error in answer["errors"]] == ["as_of_in_future"]
     assert await merchant.available(source) == {"A": 5}
+
+
+@pytest.mark.row("D4")
+@pytest.mark.edge(12)
+async def test_units_shipped_elsewhere_are_asked_of_nobody(merchant: Merchant) -> None:
+    source = await merchant.source("One", {"A": 9})
+    await merchant.deliver(merchant.order("O-1", {"A": 3}, status="PARTIALLY_SHIPPED", fulfilled=2))
+    (decision,) = await merchant.decisions()
+    assert isinstance(decision, OrderRouted)
+    assert [line.quantity for a in decision.allocations for line in a.lines] == [1]
+
+    await merchant.deliver(merchant.shipped("O-1", [("O-1-0", "A", 1)], source_id=source, decision_version=1))
+    await merchant.deliver(merchant.changed("O-1", {"A": 3}, 2, status="PARTIALLY_SHIPPED", fulfilled=2))
+
+    assert len(await merchant.decisions()) == 1
+    assert await merchant.available(source) == {"A": 8}
+
+
+async def test_a_held_order_that_is_partly_shipped_elsewhere_wants_only_the_rest(merchant: Merchant) -> None:
+    source = await merchant.source("One", {"A": 0})
+    await merchant.deliver(merchant.order("O-1", {"A": 3}))
+    await merchant.deliver(merchant.changed("O-1", {"A": 3}, 2, status="PARTIALLY_SHIPPED", fulfilled=2))
+
+    await merchant.restock(source, {"A": 9})
+    await merchant.run_jobs()
+
+    decision = (await merchant.decisions())[-1]
+    assert isinstance(decision, OrderRouted)
+    assert [line.quantity for a in decision.allocations for line in a.lines] == [1]
+
+
+async def test_a_parcel_from_nobody_known_closes_its_units(merchant: Merchant) -> None:
+    await merchant.deliver(merchant.order("O-1", {"A": 3}, holds=("unmapped_shipping",)))
+    shipped = merchant.shipped("O-1", [("O-1-0", "A", 2)], source_id=None, decision_version=None)
+    await merchant.deliver(shipped)
+    await merchant.deliver(shipped)
+    source = await merchant.source("One", {"A": 9})
+
+    await merchant.deliver(merchant.changed("O-1", {"A": 3}, 2))
+
+    assert await merchant.available(source) == {"A": 8}
+    shown = await merchant.call("GET", "/v1/decisions/O-1")
+    assert [(r["source_id"], r["quantity"]) for r in shown["reservations"]] == [(str(UUID(int=0)), 2), (str(source), 1)]
+
+
+async def test_what_is_refused_after_a_part_left_elsewhere_is_routed_without_that_part(merchant: Merchant) -> None:
+    first = await merchant.source("First", {"A": 9}, priority=1)
+    second = await merchant.source("Second", {"A": 9}, priority=2)
+    await routed(merchant, {"A": 3})
+    await merchant.deliver(merchant.changed("O-1", {"A": 3}, 2, status="PARTIALLY_SHIPPED", fulfilled=2))
+
+    await merchant.deliver(merchant.refused("O-1", first, 1, "fill"))
+    await merchant.deliver(merchant.shipped("O-1", [("O-1-0", "A", 1)], source_id=second, decision_version=2))
+
+    assert await merchant.available(second) == {"A": 8}
+    assert len(await merchant.decisions()) == 2

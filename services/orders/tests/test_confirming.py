@@ -4,7 +4,7 @@ from uuid import uuid4
 
 import pytest
 
-from common.contracts.orders import FulfillmentShipped, TrackingConfirmed, TrackingRejected
+from common.contracts.orders import FulfillmentShipped, OrderChanged, TrackingConfirmed, TrackingRejected
 from common.contracts.shipments import ShippedItem
 from orders_service.testing import OpenShop, Shop
 
@@ -58,6 +58,21 @@ async def test_up_ground_waits_with_the_suggestion_and_is_confirmed_after_the_ed
     await shop.sync_orders()
     assert (await shop.shipment(told))["status"] == "confirmed"
     assert (await shop.at_amazon(amazon_order_id))["confirmations"] == 1
+
+
+@pytest.mark.edge(12)
+async def test_each_part_that_amazon_counts_as_fulfilled_is_told(shop: Shop) -> None:
+    amazon_order_id = await imported(shop, lines=[{"sku": "MUG-1", "quantity": 3, "unit_price": 5}])
+    for _ in range(2):
+        await shop.deliver(shop.shipped(amazon_order_id, 1))
+        await shop.sync_orders()
+        await shop.sync_orders()
+        await shop.get_orders()
+    told = await shop.published(OrderChanged)
+    assert [(event.status, event.lines[0].quantity_fulfilled) for event in told] == [
+        ("PARTIALLY_SHIPPED", 1),
+        ("PARTIALLY_SHIPPED", 2),
+    ]
 
 
 @pytest.mark.row("C7")

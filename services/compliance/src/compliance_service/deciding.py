@@ -46,8 +46,9 @@ async def follow_orders(
     heard = [(r.event, r.time) for r in received if isinstance(r.event, _FOLLOWED)]
     if not heard:
         return
-    await order_rows.store(session, (event for event, _ in heard if isinstance(event, OrderEvent)))
-    orders = {order.key: order for order in await order_rows.load(session, (key_of(event) for event, _ in heard))}
+    new = await order_rows.store(session, (event for event, _ in heard if isinstance(event, OrderEvent)))
+    keys = {key_of(event) for event, _ in heard}
+    orders = {order.key: order for order in await order_rows.load(session, keys, new=new)}
     causes: dict[UUID, Cause] = {}
     now = clock.now()
     for event, time in heard:
@@ -91,6 +92,8 @@ async def settle(
     now = now or clock.now()
     wanting: list[tuple[OrderRow, OpenOrder]] = []
     for order in orders:
+        if order.fulfilled_by == "MERCHANT" and not order.closed:
+            reserving.note_elsewhere(order.lines, order.reservations, now)
         lines = reserving.open_lines(order.lines, order.reservations)
         if order.closed:
             reserving.release_all(order.reservations, now)

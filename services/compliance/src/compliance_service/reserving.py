@@ -13,13 +13,19 @@ from compliance_service.routing import Line
 
 State = Literal["held", "released", "refused", "killed", "shipped"]
 
-# What an order line counts as taken care of: promised, gone, or given up for good.
-SETTLED: tuple[State, ...] = ("held", "shipped", "killed")
+# The source of units of which nobody knows from where they left.
+NOBODY = UUID(int=0)
+
+
+class OrderedLine(Line, frozen=True, gc=False, omit_defaults=True):
+    """A line as orders tells it; `fulfilled` of its `quantity` have left as Amazon counts them, our own among them."""
+
+    fulfilled: int = 0
 
 
 @dataclass(slots=True)
 class Reservation:
-    """Units of a source promised to an order line. `new` and `changed` tell the writer what to do with it."""
+    """Units of a source promised to an order line, or gone without. `new` and `changed` tell the writer what to do."""
 
     id: UUID
     decision_version: int
@@ -38,17 +44,39 @@ class Reservation:
         self.state, self.closed_at, self.changed = state, at, True
 
 
-def open_lines(lines: Iterable[Line], reservations: Sequence[Reservation]) -> tuple[Line, ...]:
-    """What the order still needs a source for."""
-    settled: dict[str, int] = {}
+def open_lines(lines: Iterable[OrderedLine], reservations: Sequence[Reservation]) -> tuple[Line, ...]:
+    """What the order still needs a source for: neither gone, nor promised, nor given up for good."""
+    shipped: dict[str, int] = {}
+    kept: dict[str, int] = {}
     for reservation in reservations:
-        if reservation.state in SETTLED:
-            settled[reservation.order_item_id] = settled.get(reservation.order_item_id, 0) + reservation.quantity
+        if reservation.state == "shipped":
+            shipped[reservation.order_item_id] = shipped.get(reservation.order_item_id, 0) + reservation.quantity
+        elif reservation.state in ("held", "killed"):
+            kept[reservation.order_item_id] = kept.get(reservation.order_item_id, 0) + reservation.quantity
     return tuple(
         Line(line.order_item_id, line.sku, left)
         for line in lines
-        if (left := line.quantity - settled.get(line.order_item_id, 0)) > 0
+        if (
+            left := line.quantity
+            - max(line.fulfilled, shipped.get(line.order_item_id, 0))
+            - kept.get(line.order_item_id, 0)
+        )
+        > 0
     )
+
+
+def note_elsewhere(lines: Iterable[OrderedLine], reservations: list[Reservation], at: datetime) -> None:
+    """Notes the units that Amazon counts as fulfilled and that no parcel and no promise of ours explains.
+
+    Noted when they are first told: once our own parcels leave, Amazon's lagging count looks as if it meant those.
+    """
+    for line in lines:
+        if not line.fulfilled:
+            continue
+        item = line.order_item_id
+        ours = sum(r.quantity for r in reservations if r.order_item_id == item and r.state in ("held", "shipped"))
+        if line.fulfilled > ours:
+            reservations.append(_left(item, line.sku, line.fulfilled - ours, at))
 
 
 def release_all(reservations: Sequence[Reservation], at: datetime) -> None:
@@ -79,8 +107,8 @@ def refuse(
 
 
 def ship(reservations: list[Reservation], event: FulfillmentShipped, at: datetime) -> None:
-    """The units left: their reservations become final. What left without one is noted too, where the source is known,
-    since its stock is lower now. A shipment that was noted before changes nothing."""
+    """The units left: their reservations become final. What left without one is noted too: nobody need ship it, and
+    where the source is known its stock is lower now. A shipment that was noted before changes nothing."""
     for line in event.lines:
         if not any(_is_of(reservation, event, line) for reservation in reservations):
             _ship_line(reservations, event, line, at)
@@ -112,22 +140,27 @@ def _ship_line(reservations: list[Reservation], event: FulfillmentShipped, line:
         units = min(left, reservation.quantity)
         _ship_units(reservations, reservation, event.source_id or reservation.source_id, units, event.shipment_id, at)
         left -= units
-    if left and event.source_id is not None:
-        reservations.append(
-            Reservation(
-                id=uuid4(),
-                decision_version=event.decision_version or 0,
-                source_id=event.source_id,
-                order_item_id=line.order_item_id,
-                sku=line.sku,
-                quantity=left,
-                state="shipped",
-                reserved_at=at,
-                closed_at=at,
-                shipment_id=event.shipment_id,
-                new=True,
-            )
-        )
+    if left:
+        gone = _left(line.order_item_id, line.sku, left, at)
+        gone.decision_version = event.decision_version or 0
+        gone.source_id, gone.shipment_id = event.source_id or NOBODY, event.shipment_id
+        reservations.append(gone)
+
+
+def _left(order_item_id: str, sku: str, quantity: int, at: datetime) -> Reservation:
+    """Units that left without a promise."""
+    return Reservation(
+        id=uuid4(),
+        decision_version=0,
+        source_id=NOBODY,
+        order_item_id=order_item_id,
+        sku=sku,
+        quantity=quantity,
+        state="shipped",
+        reserved_at=at,
+        closed_at=at,
+        new=True,
+    )
 
 
 def _ship_units(
