@@ -138,11 +138,50 @@ async def test_a_closed_order_keeps_nothing_reserved(merchant: Merchant) -> None
     source = await merchant.source("One", {"A": 5})
     await routed(merchant, {"A": 2})
 
-    await merchant.deliver(merchant.changed("O-1", {"A": 2}, 2, status="SHIPPED"))
+    await merchant.deliver(merchant.cancelled("O-1", {"A": 2}, 2))
+
     assert await merchant.available(source) == {"A": 5}
 
-    await merchant.deliver(merchant.shipped("O-1", [("O-1-0", "A", 2)], source_id=source, decision_version=1))
-    assert await merchant.available(source) == {"A": 3}
+
+@pytest.mark.row("D1")
+async def test_what_left_with_an_order_that_is_shipped_stays_gone_and_its_parcel_counts_once(
+    merchant: Merchant,
+) -> None:
+    source = await merchant.source("One", {"A": 5})
+    await routed(merchant, {"A": 3})
+
+    await merchant.deliver(merchant.changed("O-1", {"A": 3}, 2, status="SHIPPED", fulfilled=3))
+    assert await merchant.available(source) == {"A": 2}
+
+    for units in (1, 2):
+        parcel = merchant.shipped("O-1", [("O-1-0", "A", units)], source_id=source, decision_version=1)
+        await merchant.deliver(parcel, parcel)
+        assert await merchant.available(source) == {"A": 2}
+
+    await merchant.restock(source, {"A": 2})
+    assert await merchant.available(source) == {"A": 2}
+
+
+async def test_what_another_source_shipped_goes_back_where_it_was_planned(merchant: Merchant) -> None:
+    planned = await merchant.source("Planned", {"A": 5}, priority=1)
+    actual = await merchant.source("Actual", {"A": 5}, priority=2)
+    await routed(merchant, {"A": 2})
+    await merchant.deliver(merchant.changed("O-1", {"A": 2}, 2, status="SHIPPED", fulfilled=2))
+
+    await merchant.deliver(merchant.shipped("O-1", [("O-1-0", "A", 2)], source_id=actual, decision_version=None))
+
+    assert await merchant.available(planned) == {"A": 5}
+    assert await merchant.available(actual) == {"A": 3}
+
+
+async def test_what_no_source_was_asked_for_did_not_leave_with_its_order(merchant: Merchant) -> None:
+    source = await merchant.source("One", {"A": 5})
+    await routed(merchant, {"A": 2})
+    await merchant.deliver(merchant.changed("O-1", {"A": 2}, 2, status="SHIPPED", fulfilled=2))
+
+    await merchant.deliver(merchant.withdrawn("O-1", 1, "order_closed"))
+
+    assert await merchant.available(source) == {"A": 5}
 
 
 async def test_a_line_added_to_a_routed_order_is_routed_beside_the_others(merchant: Merchant) -> None:

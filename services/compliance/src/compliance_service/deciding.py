@@ -63,6 +63,9 @@ async def follow_orders(
 def _close(order: OrderRow, event: Event, at: datetime) -> Cause | None:
     """Ends the reservations that the event is about; answers the cause of the decision that this may make necessary."""
     match event:
+        case OrderEvent():
+            if order.shipped and event.version == order.order_version:
+                reserving.close_all(order.reservations, at, shipped=True)
         case FulfillmentShipped():
             reserving.ship(order.reservations, event, at)
         case FulfillmentWithdrawn():
@@ -96,7 +99,7 @@ async def settle(
             reserving.note_elsewhere(order.lines, order.reservations, now)
         lines = reserving.open_lines(order.lines, order.reservations)
         if order.closed:
-            reserving.release_all(order.reservations, now)
+            reserving.close_all(order.reservations, now, shipped=order.shipped)
             order.state, order.hold = "closed", None
         elif lines and order.routable:
             wanting.append((order, open_order_of(order, lines)))

@@ -20,7 +20,8 @@ _encoder = msgspec.json.Encoder()
 
 # Amazon's fulfillmentStatus values that leave something to ship, and those after which nothing is left.
 ROUTABLE = frozenset({"UNSHIPPED", "PARTIALLY_SHIPPED"})
-CLOSED = frozenset({"SHIPPED", "CANCELLED", "UNFULFILLABLE"})
+SHIPPED = "SHIPPED"
+CLOSED = frozenset({SHIPPED, "CANCELLED", "UNFULFILLABLE"})
 
 OrderKey = tuple[UUID, str, str]
 
@@ -61,6 +62,10 @@ class OrderRow:
     def held_by(self, hold: Mapping[str, Any]) -> bool:
         """Whether this very hold is what is stored."""
         return self.stored_hold is not None and bool(msgspec.json.decode(self.stored_hold) == hold)
+
+    @property
+    def shipped(self) -> bool:
+        return not self.cancelled and self.status == SHIPPED
 
     @property
     def routable(self) -> bool:

@@ -79,17 +79,23 @@ def note_elsewhere(lines: Iterable[OrderedLine], reservations: list[Reservation]
             reservations.append(_left(item, line.sku, line.fulfilled - ours, at))
 
 
-def release_all(reservations: Sequence[Reservation], at: datetime) -> None:
-    """The order is closed: whatever is still promised goes back."""
+def close_all(reservations: Sequence[Reservation], at: datetime, *, shipped: bool) -> None:
+    """The order is closed: whatever is still promised goes back, or has left with an order that is shipped."""
     for reservation in reservations:
         if reservation.state == "held":
-            reservation.close("released", at)
+            reservation.close("shipped" if shipped else "released", at)
+
+
+def _open(reservation: Reservation) -> bool:
+    """Promised, or taken to have left with its order: orders or the source may still tell what became of it."""
+    left_untold = reservation.state == "shipped" and reservation.shipment_id is None
+    return reservation.state == "held" or (left_untold and reservation.source_id != NOBODY)
 
 
 def withdraw(reservations: Sequence[Reservation], decision_version: int, at: datetime) -> None:
     """The route of this decision is not followed: only what it promised goes back."""
     for reservation in reservations:
-        if reservation.state == "held" and reservation.decision_version == decision_version:
+        if _open(reservation) and reservation.decision_version == decision_version:
             reservation.close("released", at)
 
 
@@ -99,7 +105,7 @@ def refuse(
     """The source will not ship: its goods go back, and with `kill` the units are not asked of anybody else."""
     for reservation in reservations:
         if (
-            reservation.state == "held"
+            _open(reservation)
             and reservation.decision_version == decision_version
             and reservation.source_id == source_id
         ):
@@ -124,7 +130,7 @@ def _is_of(reservation: Reservation, event: FulfillmentShipped, line: Fulfillmen
 
 def _ship_line(reservations: list[Reservation], event: FulfillmentShipped, line: FulfillmentLine, at: datetime) -> None:
     left = line.quantity
-    promised = [r for r in reservations if r.state == "held" and r.order_item_id == line.order_item_id]
+    promised = [r for r in reservations if _open(r) and r.order_item_id == line.order_item_id]
     # The very promise first; failing that, any promise for these units is fulfilled by this parcel.
     promised.sort(
         key=lambda r: (
@@ -172,6 +178,8 @@ def _ship_units(
     at: datetime,
 ) -> None:
     """Moves units from a promise to a shipped row; a promise that is shipped whole, as planned, becomes that row."""
+    # What its order has closed already left then at the latest.
+    at = min(at, reservation.closed_at or at)
     if units == reservation.quantity and source_id == reservation.source_id:
         reservation.shipment_id = shipment_id
         reservation.close("shipped", at)
