@@ -6,7 +6,10 @@ from uuid import UUID, uuid4
 import pytest
 
 from common import clock
+from common.bulk import run
 from common.contracts.compliance import OrderHeld, OrderRouted
+from common.testing.identity import Issuer
+from common.testing.plugin import Running
 from compliance_service.testing import Merchant
 
 
@@ -182,6 +185,48 @@ async def test_what_no_source_was_asked_for_did_not_leave_with_its_order(merchan
     await merchant.deliver(merchant.withdrawn("O-1", 1, "order_closed"))
 
     assert await merchant.available(source) == {"A": 5}
+
+
+@pytest.mark.row("D1")
+async def test_a_parcel_with_the_source_of_another_account_lowers_the_planned_source_only(
+    merchant: Merchant, running: Running, issuer: Issuer
+) -> None:
+    other = Merchant(running, issuer)
+    theirs = await other.source("Theirs", {"A": 5})
+    ours = await merchant.source("Ours", {"A": 5})
+    await routed(merchant, {"A": 2})
+
+    await merchant.deliver(merchant.shipped("O-1", [("O-1-0", "A", 2)], source_id=theirs, decision_version=1))
+    await merchant.deliver(merchant.order("O-2", {"A": 1}, holds=("unmapped_shipping",)))
+    await merchant.deliver(merchant.shipped("O-2", [("O-2-0", "A", 1)], source_id=theirs, decision_version=None))
+
+    assert await other.available(theirs) == {"A": 5}
+    assert await merchant.available(ours) == {"A": 3}
+
+
+async def test_what_was_reserved_at_the_source_of_another_account_lowers_nothing_there(
+    merchant: Merchant, running: Running, issuer: Issuer
+) -> None:
+    other = Merchant(running, issuer)
+    theirs = await other.source("Theirs", {"A": 5})
+    await merchant.source("Ours", {"A": 5})
+    await routed(merchant, {"A": 2})
+    # As releases before this one kept it.
+    async with running.runtime.db.transaction() as session:
+        sql = "update stock_reservation set source_id = $1 where account_id = $2"
+        await run(session, sql, theirs, merchant.account_id)
+
+    assert await other.available(theirs) == {"A": 5}
+
+
+@pytest.mark.row("D1")
+async def test_a_source_that_nobody_knows_leaves_the_promise_where_it_was_planned(merchant: Merchant) -> None:
+    source = await merchant.source("One", {"A": 5})
+    await routed(merchant, {"A": 2})
+
+    await merchant.deliver(merchant.shipped("O-1", [("O-1-0", "A", 2)], source_id=uuid4(), decision_version=None))
+
+    assert await merchant.available(source) == {"A": 3}
 
 
 async def test_a_line_added_to_a_routed_order_is_routed_beside_the_others(merchant: Merchant) -> None:
