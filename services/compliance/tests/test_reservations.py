@@ -56,6 +56,33 @@ async def test_a_count_from_before_a_parcel_left_does_not_give_its_units_back(me
     assert await merchant.available(source) == {"A": 3}
 
 
+@pytest.mark.row("D1")
+@pytest.mark.fault("F8")
+async def test_a_parcel_that_is_told_late_is_not_taken_off_a_count_that_knows_of_it(merchant: Merchant) -> None:
+    source = await merchant.source("One", {"A": 5})
+    await routed(merchant, {"A": 2})
+    left_at = clock.now()
+    await merchant.restock(source, {"A": 3}, as_of=clock.now())
+
+    line = ("O-1-0", "A", 2)
+    await merchant.deliver(merchant.shipped("O-1", [line], source_id=source, decision_version=1, shipped_at=left_at))
+
+    assert await merchant.available(source) == {"A": 3}
+
+
+async def test_a_parcel_dated_ahead_does_not_outlast_the_next_count(merchant: Merchant) -> None:
+    source = await merchant.source("One", {"A": 5})
+    await routed(merchant, {"A": 2})
+    ahead = clock.now() + timedelta(hours=1)
+    await merchant.deliver(
+        merchant.shipped("O-1", [("O-1-0", "A", 2)], source_id=source, decision_version=1, shipped_at=ahead)
+    )
+
+    await merchant.restock(source, {"A": 3}, as_of=clock.now())
+
+    assert await merchant.available(source) == {"A": 3}
+
+
 @pytest.mark.edge(12)
 async def test_parcels_of_one_line_are_counted_one_by_one(merchant: Merchant) -> None:
     source = await merchant.source("One", {"A": 5})

@@ -26,6 +26,7 @@ async def test_a_shipment_is_confirmed_when_amazon_shows_it_and_not_before(shop:
     await shop.deliver(told)
     (shipped,) = await shop.published(FulfillmentShipped)
     assert (shipped.shipment_id, shipped.decision_version, shipped.lines[0].quantity) == (told.shipment_id, 1, 2)
+    assert shipped.shipped_at == told.shipped_at
     assert (await shop.call("GET", "/v1/fulfillment-requests"))["items"][0]["status"] == "shipped"
     await shop.sync_orders()
     assert (await shop.shipment(told))["status"] == "unverified"

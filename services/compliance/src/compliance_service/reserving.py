@@ -115,6 +115,8 @@ def refuse(
 def ship(reservations: list[Reservation], event: FulfillmentShipped, at: datetime) -> None:
     """The units left: their reservations become final. What left without one is noted too: nobody need ship it, and
     where the source is known its stock is lower now. A shipment that was noted before changes nothing."""
+    # Told late: a count may know of it already. A clock that is ahead must not outlast a count that does.
+    at = min(at, event.shipped_at or at)
     for line in event.lines:
         if not any(_is_of(reservation, event, line) for reservation in reservations):
             _ship_line(reservations, event, line, at)

@@ -185,6 +185,7 @@ class Merchant:
         source_id: UUID | None,
         decision_version: int | None,
         shipment_id: UUID | None = None,
+        shipped_at: datetime | None = None,
     ) -> FulfillmentShipped:
         """`lines` are (order item id, SKU, quantity)."""
         return FulfillmentShipped(
@@ -194,6 +195,7 @@ class Merchant:
             source_id=source_id,
             decision_version=decision_version,
             lines=tuple(FulfillmentLine(order_item_id=item, sku=sku, quantity=units) for item, sku, units in lines),
+            shipped_at=shipped_at,
         )
 
     def connection(

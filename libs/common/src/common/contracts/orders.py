@@ -104,13 +104,14 @@ class FulfillmentRefused(OrderReference):
 
 
 class FulfillmentShipped(OrderReference):
-    """A source shipped these lines; their reservation becomes final."""
+    """A source shipped these lines; their reservation becomes final. `shipped_at` is when they left it."""
 
     fulfillment_request_id: UUID | None
     shipment_id: UUID
     source_id: UUID | None
     decision_version: int | None
     lines: tuple[FulfillmentLine, ...]
+    shipped_at: datetime | None = None
 
 
 class TrackingConfirmed(OrderReference):
