@@ -228,3 +228,12 @@ async def test_what_a_source_shipped_before_it_refused_the_rest_counts_once(shop
     await shop.deliver(await shop.routed(order, (uuid4(), 2), decision_version=2))
     await shop.deliver(await shop.routed(order, (uuid4(), 1), decision_version=3))
     assert [event.lines[0].quantity for event in await shop.published(FulfillmentRequested)] == [2, 1]
+
+
+async def test_units_that_amazon_counts_as_fulfilled_are_asked_of_nobody(shop: Shop) -> None:
+    order = await imported(shop)
+    await shop.sql("update order_line set quantity_fulfilled = 1 where order_id = $1", order["id"])
+    await shop.deliver(await shop.routed(order, (uuid4(), 2)))
+    await shop.deliver(await shop.routed(order, (uuid4(), 1), decision_version=2))
+    (requested,) = await shop.published(FulfillmentRequested)
+    assert (requested.decision_version, requested.lines[0].quantity) == (2, 1)
