@@ -80,12 +80,17 @@ async def route(session: AsyncSession, events: Sequence[OrderRouted]) -> None:
     orders = await lock_orders(session, events)
     newest = _newest(events, orders)
     sources = await _lock_sources(session, newest)
-    left = await _left_to_ask(session, [order.id for order, _ in newest])
+    committed = await _committed(session, [order.id for order, _ in newest])
+    ordered = await _ordered(session, [order.id for order, _ in newest])
+    for order_id, units in (await _left_unasked(session, [order.id for order, _ in newest])).items():
+        committed.setdefault(order_id, Counter()).update(units)
     for order, event in newest:
         order.decision_version = event.decision_version
         order.held_code, order.held_detail, order.held_sources = None, None, None
         session.add(order)
-        refusal = _refusal(order, event, sources) or _too_much(event, left[order.id])
+        refusal = _refusal(order, event, sources) or _too_much(
+            event, committed.get(order.id, Counter()), ordered.get(order.id, Counter())
+        )
         if refusal:
             await _withdraw(session, order, event, *refusal)
         else:
@@ -177,44 +182,69 @@ def _agreement_binds(order: Order) -> bool:
     return required_agreement("amazon", order.purchased_at) is not None
 
 
-def _too_much(event: OrderRouted, left: Counter[str]) -> tuple[str, str] | None:
+def _too_much(event: OrderRouted, committed: Counter[str], ordered: Counter[str]) -> tuple[str, str] | None:
     planned = Counter[str]()
     for allocation in event.allocations:
         for line in allocation.lines:
             planned[line.order_item_id] += line.quantity
-    if any(quantity > left[item] for item, quantity in planned.items()):
+    if any(quantity + committed[item] > ordered[item] for item, quantity in planned.items()):
         return "already_released", "these items have left, or sources were already asked to ship them"
     return None
 
 
-async def _left_to_ask(session: AsyncSession, order_ids: list[UUID]) -> dict[UUID, Counter[str]]:
-    """Units per order item that have not left, and that no source was asked for without having refused."""
+async def _committed(session: AsyncSession, order_ids: list[UUID]) -> dict[UUID, Counter[str]]:
+    """Units per order item that sources were asked for and have not refused."""
     query = select(FulfillmentRequest).where(
         col(FulfillmentRequest.order_id).in_(order_ids), col(FulfillmentRequest.status).in_(COMMITTED)
     )
-    asked = {request.id: (request.order_id, _units(request.lines)) for request in (await session.exec(query)).all()}
+    units: dict[UUID, Counter[str]] = {}
+    for request in (await session.exec(query)).all():
+        for line in request.lines:
+            units.setdefault(request.order_id, Counter())[line["order_item_id"]] += line["quantity"]
+    return units
+
+
+async def _ordered(session: AsyncSession, order_ids: list[UUID]) -> dict[UUID, Counter[str]]:
+    query = select(OrderLine).where(col(OrderLine.order_id).in_(order_ids), ~col(OrderLine.cancelled))
+    units: dict[UUID, Counter[str]] = {}
+    for line in (await session.exec(query)).all():
+        units.setdefault(line.order_id, Counter())[line.order_item_id] += line.quantity
+    return units
+
+
+async def _left_unasked(session: AsyncSession, order_ids: Sequence[UUID]) -> dict[UUID, Counter[str]]:
+    """Units per order item that left beyond what sources were asked for: told by parcels, or counted by Amazon."""
+    parcels = (
+        select(Shipment.order_id, Shipment.lines, FulfillmentRequest)
+        .outerjoin(
+            FulfillmentRequest,
+            (col(FulfillmentRequest.id) == Shipment.fulfillment_request_id)
+            & col(FulfillmentRequest.status).in_(COMMITTED),
+        )
+        .where(col(Shipment.order_id).in_(order_ids))
+    )
     shipped: dict[UUID, Counter[str]] = {order_id: Counter() for order_id in order_ids}
-    parcels = select(Shipment).where(col(Shipment.order_id).in_(order_ids))
-    for parcel in (await session.exec(parcels)).all():
-        units = _units(parcel.lines)
-        if parcel.order_id:
-            shipped[parcel.order_id].update(units)
-        if parcel.fulfillment_request_id in asked:
-            asked[parcel.fulfillment_request_id][1].subtract(units)
-    awaited: dict[UUID, Counter[str]] = {order_id: Counter() for order_id in order_ids}
-    for order_id, units in asked.values():
-        awaited[order_id] += units
+    answers: dict[UUID, tuple[FulfillmentRequest, Counter[str]]] = {}
+    for order_id, lines, request in (await session.exec(parcels)).all():
+        units = _count(lines)
+        if order_id:
+            shipped[order_id].update(units)
+        if request:
+            answers.setdefault(request.id, (request, Counter()))[1].update(units)
+    asked: dict[UUID, Counter[str]] = {order_id: Counter() for order_id in order_ids}
+    for request, units in answers.values():
+        asked[request.order_id].update(units & _count(request.lines))
     left: dict[UUID, Counter[str]] = {order_id: Counter() for order_id in order_ids}
-    lines = select(OrderLine).where(col(OrderLine.order_id).in_(order_ids), ~col(OrderLine.cancelled))
-    for line in (await session.exec(lines)).all():
+    query = select(OrderLine).where(col(OrderLine.order_id).in_(order_ids))
+    for line in (await session.exec(query)).all():
         item = line.order_item_id
         # Amazon's count holds the parcels that it was told of: the higher one is what left.
         gone = max(line.quantity_fulfilled, shipped[line.order_id][item])
-        left[line.order_id][item] = line.quantity - gone - awaited[line.order_id][item]
+        left[line.order_id][item] = gone - asked[line.order_id][item]
     return left
 
 
-def _units(lines: Sequence[dict[str, Any]]) -> Counter[str]:
+def _count(lines: Sequence[dict[str, Any]]) -> Counter[str]:
     units = Counter[str]()
     for line in lines:
         units[line["order_item_id"]] += line["quantity"]
