@@ -70,6 +70,22 @@ async def test_a_parcel_that_is_told_late_is_not_taken_off_a_count_that_knows_of
     assert await merchant.available(source) == {"A": 3}
 
 
+async def test_a_parcel_that_is_told_late_wakes_the_orders_that_its_units_kept_waiting(merchant: Merchant) -> None:
+    source = await merchant.source("One", {"A": 5})
+    await routed(merchant, {"A": 2})
+    left_at = clock.now()
+    await merchant.restock(source, {"A": 3}, as_of=clock.now())
+    await merchant.deliver(merchant.order("O-2", {"A": 3}))
+    await merchant.run_jobs()
+    assert isinstance((await merchant.decisions("O-2"))[-1], OrderHeld)
+
+    line = ("O-1-0", "A", 2)
+    await merchant.deliver(merchant.shipped("O-1", [line], source_id=source, decision_version=1, shipped_at=left_at))
+    await merchant.run_jobs()
+
+    assert isinstance((await merchant.decisions("O-2"))[-1], OrderRouted)
+
+
 async def test_a_parcel_dated_ahead_does_not_outlast_the_next_count(merchant: Merchant) -> None:
     source = await merchant.source("One", {"A": 5})
     await routed(merchant, {"A": 2})

@@ -47,7 +47,8 @@ async def follow_orders(
     heard = [(r.event, r.time) for r in received if isinstance(r.event, _FOLLOWED)]
     if not heard:
         return
-    own = await _own_sources(session, [event for event, _ in heard if isinstance(event, FulfillmentShipped)])
+    parcels = [(event, time) for event, time in heard if isinstance(event, FulfillmentShipped)]
+    own = await _own_sources(session, [parcel for parcel, _ in parcels])
     new = await order_rows.store(session, (event for event, _ in heard if isinstance(event, OrderEvent)))
     keys = {key_of(event) for event, _ in heard}
     orders = {order.key: order for order in await order_rows.load(session, keys, new=new)}
@@ -60,6 +61,36 @@ async def follow_orders(
                 # Orders has seen an attestation run out: our clock must not be behind and route there again.
                 now = max(now, time)
     await settle(session, list(orders.values()), causes, now=now, reroute_delay_seconds=reroute_delay_seconds)
+    for account_id, skus in sorted((await _counted_without(session, parcels)).items()):
+        await request_reroute(
+            session, account_id, requested_by="freed stock", skus=skus, delay_seconds=reroute_delay_seconds
+        )
+
+
+async def _counted_without(
+    session: AsyncSession, parcels: Sequence[tuple[FulfillmentShipped, datetime]]
+) -> dict[UUID, set[str]]:
+    """By account: the SKUs of parcels that a count had missed before they were told; they lower it no longer."""
+    late = [
+        (parcel.account_id, line.sku, parcel.shipped_at, told)
+        for parcel, told in parcels
+        if parcel.shipped_at and parcel.shipped_at < told
+        for line in parcel.lines
+    ]
+    if not late:
+        return {}
+    rows = await run(
+        session,
+        "select distinct s.account_id, s.sku from source_stock s "
+        "join unnest($1::uuid[], $2::text[], $3::timestamptz[], $4::timestamptz[]) "
+        "as p(account_id, sku, shipped_at, told) "
+        "on s.account_id = p.account_id and s.sku = p.sku and s.as_of >= p.shipped_at and s.as_of < p.told",
+        *map(list, zip(*late, strict=True)),
+    )
+    found: dict[UUID, set[str]] = {}
+    for account_id, sku in rows:
+        found.setdefault(account_id, set()).add(sku)
+    return found
 
 
 async def _own_sources(session: AsyncSession, parcels: Sequence[FulfillmentShipped]) -> set[tuple[UUID, UUID]]:
