@@ -223,17 +223,23 @@ class Books(RuleBasedStateMachine):
         self.listen()
 
     @precondition(any_promise)
-    @rule(choice=CHOICE, whole=st.booleans())
-    def a_parcel_leaves(self, choice: int, whole: bool) -> None:
+    @rule(choice=CHOICE, whole=st.booleans(), late=st.booleans())
+    def a_parcel_leaves(self, choice: int, whole: bool, late: bool) -> None:
         order, promise = self.pick_promise(choice)
+        left_at = self.moments[choice % len(self.moments)] if late else None
         units = promise.units if whole else 1
         line = (promise.item, promise.sku, units)
         self.send(
             self.merchant.shipped(
-                order.id, [line], source_id=promise.source_id, decision_version=promise.version, shipment_id=uuid4()
+                order.id,
+                [line],
+                source_id=promise.source_id,
+                decision_version=promise.version,
+                shipment_id=uuid4(),
+                shipped_at=left_at,
             )
         )
-        self.left.append((promise.source_id, promise.sku, units, clock.now()))
+        self.left.append((promise.source_id, promise.sku, units, left_at or clock.now()))
         order.shipped[promise.item] = order.shipped.get(promise.item, 0) + units
         order.settle(promise, units)
         self.listen()
@@ -247,6 +253,16 @@ class Books(RuleBasedStateMachine):
         order.version += 1
         order.closed, order.promises = True, []
         self.send(self.merchant.cancelled(order.id, order.wanted(), order.version))
+        self.listen()
+
+    @precondition(any_open)
+    @rule(choice=CHOICE)
+    def an_order_turns_shipped_without_a_parcel(self, choice: int) -> None:
+        order = self.pick_open(choice)
+        order.version += 1
+        self.send(self.merchant.changed(order.id, order.wanted(), order.version, status="SHIPPED"))
+        self.left += [(promise.source_id, promise.sku, promise.units, clock.now()) for promise in order.promises]
+        order.closed, order.promises = True, []
         self.listen()
 
     @precondition(any_open)

@@ -5,7 +5,7 @@ from uuid import uuid4
 
 import pytest
 
-from common.contracts.orders import FulfillmentShipped, TrackingConfirmed, TrackingRejected
+from common.contracts.orders import FulfillmentShipped, OrderChanged, TrackingConfirmed, TrackingRejected
 from common.contracts.shipments import ShippedItem
 from orders_service.testing import OpenShop, Shop
 
@@ -27,6 +27,7 @@ async def test_a_shipment_is_confirmed_when_amazon_shows_it_and_not_before(shop:
     await shop.deliver(told)
     (shipped,) = await shop.published(FulfillmentShipped)
     assert (shipped.shipment_id, shipped.decision_version, shipped.lines[0].quantity) == (told.shipment_id, 1, 2)
+    assert shipped.shipped_at == told.shipped_at
     assert (await shop.call("GET", "/v1/fulfillment-requests"))["items"][0]["status"] == "shipped"
     await shop.sync_orders()
     assert (await shop.shipment(told))["status"] == "unverified"
@@ -59,6 +60,21 @@ async def test_up_ground_waits_with_the_suggestion_and_is_confirmed_after_the_ed
     await shop.sync_orders()
     assert (await shop.shipment(told))["status"] == "confirmed"
     assert (await shop.at_amazon(amazon_order_id))["confirmations"] == 1
+
+
+@pytest.mark.edge(12)
+async def test_each_part_that_amazon_counts_as_fulfilled_is_told(shop: Shop) -> None:
+    amazon_order_id = await imported(shop, lines=[{"sku": "MUG-1", "quantity": 3, "unit_price": 5}])
+    for _ in range(2):
+        await shop.deliver(shop.shipped(amazon_order_id, 1))
+        await shop.sync_orders()
+        await shop.sync_orders()
+        await shop.get_orders()
+    told = await shop.published(OrderChanged)
+    assert [(event.status, event.lines[0].quantity_fulfilled) for event in told] == [
+        ("PARTIALLY_SHIPPED", 1),
+        ("PARTIALLY_SHIPPED", 2),
+    ]
 
 
 @pytest.mark.row("C7")

@@ -322,3 +322,37 @@ async def test_a_decision_about_an_order_of_another_system_is_passed_by(shop: Sh
     await shop.deliver(await shop.routed(order, (uuid4(), 1)))
     assert await shop.published(FulfillmentWithdrawn) == []
     assert await shop.sql("select 1 from parked_key") == []
+
+
+@pytest.mark.row("C7")
+async def test_units_that_left_unasked_are_asked_of_nobody(shop: Shop) -> None:
+    order = await imported(shop)
+    await shop.deliver(shop.shipped(str(order["amazon_order_id"]), 1))
+    await shop.deliver(await shop.routed(order, (uuid4(), 2)))
+    (withdrawn,) = await shop.published(FulfillmentWithdrawn)
+    assert withdrawn.reason == "already_released"
+    await shop.deliver(await shop.routed(order, (uuid4(), 1), decision_version=2))
+    (requested,) = await shop.published(FulfillmentRequested)
+    assert requested.lines[0].quantity == 1
+
+
+async def test_what_a_source_shipped_before_it_refused_the_rest_counts_once(shop: Shop) -> None:
+    order = await imported(shop)
+    source_id = uuid4()
+    await shop.deliver(await shop.routed(order, (source_id, 2)))
+    await shop.deliver(shop.shipped(str(order["amazon_order_id"]), 1, source_id=source_id))
+    (request,) = (await shop.call("GET", "/v1/fulfillment-requests"))["items"]
+    path = f"/v1/fulfillment-requests/{request['id']}/refuse"
+    await shop.call("POST", path, {"resolution": "fill", "reason": "broken"})
+    await shop.deliver(await shop.routed(order, (uuid4(), 2), decision_version=2))
+    await shop.deliver(await shop.routed(order, (uuid4(), 1), decision_version=3))
+    assert [event.lines[0].quantity for event in await shop.published(FulfillmentRequested)] == [2, 1]
+
+
+async def test_units_that_amazon_counts_as_fulfilled_are_asked_of_nobody(shop: Shop) -> None:
+    order = await imported(shop)
+    await shop.sql("update order_line set quantity_fulfilled = 1 where order_id = $1", order["id"])
+    await shop.deliver(await shop.routed(order, (uuid4(), 2)))
+    await shop.deliver(await shop.routed(order, (uuid4(), 1), decision_version=2))
+    (requested,) = await shop.published(FulfillmentRequested)
+    assert (requested.decision_version, requested.lines[0].quantity) == (2, 1)

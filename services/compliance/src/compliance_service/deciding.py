@@ -1,7 +1,7 @@
 """An order finds its sources: what orders tells is kept, what it still needs is decided, reserved, stored and announced
 in one transaction (MISSION D4). Everything is loaded and written for a whole batch at once."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Container, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Literal
@@ -10,6 +10,7 @@ from uuid import UUID
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from common import clock, outbox
+from common.bulk import run
 from common.contracts.compliance import Decision as DecisionEvent
 from common.contracts.compliance import OrderHeld, OrderRouted
 from common.contracts.event import Event, Received
@@ -46,23 +47,75 @@ async def follow_orders(
     heard = [(r.event, r.time) for r in received if isinstance(r.event, _FOLLOWED)]
     if not heard:
         return
-    await order_rows.store(session, (event for event, _ in heard if isinstance(event, OrderEvent)))
-    orders = {order.key: order for order in await order_rows.load(session, (key_of(event) for event, _ in heard))}
+    parcels = [(event, time) for event, time in heard if isinstance(event, FulfillmentShipped)]
+    own = await _own_sources(session, [parcel for parcel, _ in parcels])
+    new = await order_rows.store(session, (event for event, _ in heard if isinstance(event, OrderEvent)))
+    keys = {key_of(event) for event, _ in heard}
+    orders = {order.key: order for order in await order_rows.load(session, keys, new=new)}
     causes: dict[UUID, Cause] = {}
     now = clock.now()
     for event, time in heard:
         if order := orders.get(key_of(event)):
-            causes[order.id] = _close(order, event, time) or causes.get(order.id, "order")
+            causes[order.id] = _close(order, event, time, own) or causes.get(order.id, "order")
             if isinstance(event, FulfillmentWithdrawn):
                 # Orders has seen an attestation run out: our clock must not be behind and route there again.
                 now = max(now, time)
     await settle(session, list(orders.values()), causes, now=now, reroute_delay_seconds=reroute_delay_seconds)
+    for account_id, skus in sorted((await _counted_without(session, parcels)).items()):
+        await request_reroute(
+            session, account_id, requested_by="freed stock", skus=skus, delay_seconds=reroute_delay_seconds
+        )
 
 
-def _close(order: OrderRow, event: Event, at: datetime) -> Cause | None:
+async def _counted_without(
+    session: AsyncSession, parcels: Sequence[tuple[FulfillmentShipped, datetime]]
+) -> dict[UUID, set[str]]:
+    """By account: the SKUs of parcels that a count had missed before they were told; they lower it no longer."""
+    late = [
+        (parcel.account_id, line.sku, parcel.shipped_at, told)
+        for parcel, told in parcels
+        if parcel.shipped_at and parcel.shipped_at < told
+        for line in parcel.lines
+    ]
+    if not late:
+        return {}
+    rows = await run(
+        session,
+        "select distinct s.account_id, s.sku from source_stock s "
+        "join unnest($1::uuid[], $2::text[], $3::timestamptz[], $4::timestamptz[]) "
+        "as p(account_id, sku, shipped_at, told) "
+        "on s.account_id = p.account_id and s.sku = p.sku and s.as_of >= p.shipped_at and s.as_of < p.told",
+        *map(list, zip(*late, strict=True)),
+    )
+    found: dict[UUID, set[str]] = {}
+    for account_id, sku in rows:
+        found.setdefault(account_id, set()).add(sku)
+    return found
+
+
+async def _own_sources(session: AsyncSession, parcels: Sequence[FulfillmentShipped]) -> set[tuple[UUID, UUID]]:
+    """Account and source of the sources that these parcels name and that are their account's own."""
+    named = {(parcel.account_id, parcel.source_id) for parcel in parcels if parcel.source_id}
+    if not named:
+        return set()
+    rows = await run(
+        session,
+        "select account_id, id from source where id = any($1)",
+        sorted({source_id for _, source_id in named}),
+    )
+    return named & {(row[0], row[1]) for row in rows}
+
+
+def _close(order: OrderRow, event: Event, at: datetime, own: Container[tuple[UUID, UUID]]) -> Cause | None:
     """Ends the reservations that the event is about; answers the cause of the decision that this may make necessary."""
     match event:
+        case OrderEvent():
+            if order.shipped and event.version == order.order_version:
+                reserving.close_all(order.reservations, at, shipped=True)
         case FulfillmentShipped():
+            if event.source_id and (order.account_id, event.source_id) not in own:
+                # Nobody lowers the stock of others, and a mere typo gives no planned source its goods back.
+                event = event.model_copy(update={"source_id": None})
             reserving.ship(order.reservations, event, at)
         case FulfillmentWithdrawn():
             reserving.withdraw(order.reservations, event.decision_version, at)
@@ -95,10 +148,12 @@ async def settle(
     now = now or clock.now()
     wanting: list[tuple[OrderRow, OpenOrder]] = []
     for order in orders:
+        if order.fulfilled_by == "MERCHANT" and not order.closed:
+            reserving.note_elsewhere(order.lines, order.reservations, now)
         reserving.release_excess(order.lines, order.reservations, now)
         lines = reserving.open_lines(order.lines, order.reservations)
         if order.closed:
-            reserving.release_all(order.reservations, now)
+            reserving.close_all(order.reservations, now, shipped=order.shipped)
             order.state, order.hold = "closed", None
         elif lines and order.routable:
             wanting.append((order, open_order_of(order, lines)))

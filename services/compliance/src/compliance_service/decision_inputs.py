@@ -29,9 +29,11 @@ _policies = msgspec.json.Decoder(tuple[str, ...])
 AVAILABLE = """
 greatest(0, s.quantity
     - coalesce((select sum(r.quantity) from stock_reservation r
-        where r.source_id = s.source_id and r.sku = s.sku and r.state = 'held'), 0)
+        where r.account_id = s.account_id and r.source_id = s.source_id and r.sku = s.sku
+            and r.state = 'held'), 0)
     - coalesce((select sum(r.quantity) from stock_reservation r
-        where r.source_id = s.source_id and r.sku = s.sku and r.state = 'shipped' and r.closed_at > s.as_of), 0)
+        where r.account_id = s.account_id and r.source_id = s.source_id and r.sku = s.sku
+            and r.state = 'shipped' and r.closed_at > s.as_of), 0)
     )::bigint
 """
 

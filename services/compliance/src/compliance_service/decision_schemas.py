@@ -64,7 +64,9 @@ class DecisionAnswer(BaseModel):
 
 
 class ReservationAnswer(BaseModel):
-    """What became of units that a decision reserved: held, released, refused, killed, or shipped with a shipment."""
+    """What became of units that a decision reserved: held, released, refused, killed, or shipped with a shipment.
+
+    Units that left without a decision are shipped, too; the source is the nil UUID when nobody knows from where."""
 
     decision_version: int
     source_id: UUID

@@ -253,7 +253,9 @@ class SourcesSnapshot(ComplianceTable, table=True):
 
 
 class StockReservation(ComplianceTable, table=True):
-    """Units of a source promised to an order line. `state`: held, then once released, refused, killed or shipped."""
+    """Units of a source promised to an order line. `state`: held, then once released, refused, killed or shipped.
+
+    Units that left without a promise are shipped, too; `source_id` is the nil UUID when nobody knows from where."""
 
     __tablename__ = "stock_reservation"
     __table_args__ = (

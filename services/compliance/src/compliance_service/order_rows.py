@@ -1,6 +1,6 @@
 """Orders and their reservations between PostgreSQL and memory, a page at a time with set-based SQL."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -13,10 +13,9 @@ from common.amazon.marketplaces import is_marketplace, marketplace
 from common.bulk import insert_page, run
 from common.contracts.orders import OrderCancelled, OrderEvent
 from compliance_service.models import RoutedOrder, StockReservation
-from compliance_service.reserving import Reservation
-from compliance_service.routing import Line
+from compliance_service.reserving import OrderedLine, Reservation
 
-_lines = msgspec.json.Decoder(tuple[Line, ...])
+_lines = msgspec.json.Decoder(tuple[OrderedLine, ...])
 _encoder = msgspec.json.Encoder()
 
 
@@ -30,7 +29,8 @@ _held = msgspec.json.Decoder(_Held)
 
 # Amazon's fulfillmentStatus values that leave something to ship, and those after which nothing is left.
 ROUTABLE = frozenset({"UNSHIPPED", "PARTIALLY_SHIPPED"})
-CLOSED = frozenset({"SHIPPED", "CANCELLED", "UNFULFILLABLE"})
+SHIPPED = "SHIPPED"
+CLOSED = frozenset({SHIPPED, "CANCELLED", "UNFULFILLABLE"})
 
 OrderKey = tuple[UUID, str, str]
 
@@ -50,7 +50,7 @@ class OrderRow:
     shipping_policy: str | None
     currency: str | None
     holds: Sequence[str]
-    lines: tuple[Line, ...]
+    lines: tuple[OrderedLine, ...]
     cancelled: bool
     state: str
     # The hold as it was stored, as text: most orders that are decided again are held no more, and nobody reads it.
@@ -73,6 +73,10 @@ class OrderRow:
     def held_by(self, hold: Mapping[str, Any]) -> bool:
         """Whether this very hold is what is stored."""
         return self.stored_hold is not None and bool(msgspec.json.decode(self.stored_hold) == hold)
+
+    @property
+    def shipped(self) -> bool:
+        return not self.cancelled and self.status == SHIPPED
 
     @property
     def routable(self) -> bool:
@@ -112,23 +116,25 @@ _TOLD_BY_ORDERS = _ORDER_COLUMNS[4:18]
 _KEEP_THE_NEWEST = (
     "on conflict (account_id, selling_partner_id, amazon_order_id) do update set "
     + ", ".join(f"{name} = excluded.{name}" for name in _TOLD_BY_ORDERS)
-    + " where routed_order.order_version < excluded.order_version"
+    + " where routed_order.order_version < excluded.order_version returning id"
 )
 
 
-async def store(session: AsyncSession, events: Iterable[OrderEvent]) -> None:
-    """Keeps the newest version of every order; an older or repeated one changes nothing."""
+async def store(session: AsyncSession, events: Iterable[OrderEvent]) -> set[UUID]:
+    """Keeps the newest version of every order; an older or repeated one changes nothing. Answers those never seen."""
     newest: dict[OrderKey, OrderEvent] = {}
     for event in events:
         known = newest.get(key_of(event))
         if known is None or known.version < event.version:
             newest[key_of(event)] = event
     rows = [_row(key, event) for key, event in sorted(newest.items())]
-    await insert_page(session, RoutedOrder, _ORDER_COLUMNS, rows, _KEEP_THE_NEWEST)
+    kept = await insert_page(session, RoutedOrder, _ORDER_COLUMNS, rows, _KEEP_THE_NEWEST)
+    # A row that was there before has kept its id.
+    return {row[0] for row in kept} & {row[0] for row in rows}
 
 
 def _row(key: OrderKey, event: OrderEvent) -> tuple[Any, ...]:
-    lines = [Line(line.order_item_id, line.sku, line.quantity) for line in event.lines]
+    lines = [OrderedLine(ln.order_item_id, ln.sku, ln.quantity, ln.quantity_fulfilled) for ln in event.lines]
     return (
         uuid4(),
         *key,
@@ -168,8 +174,12 @@ select o.id, o.account_id, o.selling_partner_id, o.amazon_order_id, o.order_vers
 from routed_order o"""
 
 
-async def load(session: AsyncSession, keys: Iterable[OrderKey], *, lock: bool = True) -> list[OrderRow]:
-    """The orders with these keys and their reservations, locked, in key order; unknown keys are left out."""
+async def load(
+    session: AsyncSession, keys: Iterable[OrderKey], *, lock: bool = True, new: Container[UUID] = ()
+) -> list[OrderRow]:
+    """The orders with these keys and their reservations, locked, in key order; unknown keys are left out.
+
+    `new` are ids of orders that have just been stored: they can have no reservations."""
     wanted = sorted(set(keys))
     rows = await run(
         session,
@@ -180,7 +190,7 @@ async def load(session: AsyncSession, keys: Iterable[OrderKey], *, lock: bool = 
         [key[1] for key in wanted],
         [key[2] for key in wanted],
     )
-    return await _with_reservations(session, [_order(row) for row in rows])
+    return await _with_reservations(session, [_order(row) for row in rows], new)
 
 
 async def load_held(
@@ -227,9 +237,11 @@ def _code_of(stored_hold: str | None) -> str | None:
     return _held.decode(stored_hold).code if stored_hold else None
 
 
-async def _with_reservations(session: AsyncSession, orders: list[OrderRow]) -> list[OrderRow]:
-    # An order that was never decided can have none, and most orders of a batch are new.
-    by_id = {order.id: order for order in orders if order.decision_version}
+async def _with_reservations(
+    session: AsyncSession, orders: list[OrderRow], new: Container[UUID] = ()
+) -> list[OrderRow]:
+    # Most orders of a batch are new.
+    by_id = {order.id: order for order in orders if order.id not in new}
     if by_id:
         rows = await run(
             session,

@@ -125,9 +125,10 @@ class Merchant:
         *,
         event: type[OrderEvent] = OrderImported,
         version: int = 1,
+        fulfilled: int = 0,
         **fields: Any,
     ) -> OrderEvent:
-        """An order event; item ids are `<order id>-<position>`."""
+        """An order event; item ids are `<order id>-<position>`. Of each line so many units are `fulfilled`."""
         facts: dict[str, Any] = {
             "account_id": self.account_id,
             "selling_partner_id": SELLER,
@@ -144,6 +145,7 @@ class Merchant:
                     sku=sku,
                     quantity=quantity,
                     unit_price=Money(amount=Decimal("9.99"), currency="USD"),
+                    quantity_fulfilled=fulfilled,
                 )
                 for position, (sku, quantity) in enumerate(lines.items())
             ),
@@ -183,6 +185,7 @@ class Merchant:
         source_id: UUID | None,
         decision_version: int | None,
         shipment_id: UUID | None = None,
+        shipped_at: datetime | None = None,
     ) -> FulfillmentShipped:
         """`lines` are (order item id, SKU, quantity)."""
         return FulfillmentShipped(
@@ -192,6 +195,7 @@ class Merchant:
             source_id=source_id,
             decision_version=decision_version,
             lines=tuple(FulfillmentLine(order_item_id=item, sku=sku, quantity=units) for item, sku, units in lines),
+            shipped_at=shipped_at,
         )
 
     def connection(

@@ -23,7 +23,7 @@ from common.contracts.orders import (
 )
 from common.errors import Conflict
 from common.outbox import publish
-from orders_service.models import FulfillmentRequest, Order, OrderLine, SourceCompliance
+from orders_service.models import FulfillmentRequest, Order, OrderLine, Shipment, SourceCompliance
 from orders_service.order_state import AMAZON, OPEN_STATUSES
 
 log = structlog.get_logger()
@@ -85,6 +85,8 @@ async def route(session: AsyncSession, events: Sequence[OrderRouted]) -> None:
     sources = await _lock_sources(session, unseen)
     committed = await committed_units(session, order_ids)
     ordered = await ordered_units(session, order_ids)
+    for order_id, units in (await _left_unasked(session, order_ids)).items():
+        committed.setdefault(order_id, Counter()).update(units)
     for order, event in unseen:
         order.decision_version = event.decision_version
         order.held_code, order.held_detail, order.held_sources = None, None, None
@@ -194,7 +196,7 @@ def _units(event: OrderRouted) -> Counter[str]:
 
 def _too_much(planned: Counter[str], committed: Counter[str], ordered: Counter[str]) -> tuple[str, str] | None:
     if any(quantity + committed[item] > ordered[item] for item, quantity in planned.items()):
-        return "already_released", "sources were already asked to ship these items"
+        return "already_released", "these items have left, or sources were already asked to ship them"
     return None
 
 
@@ -218,6 +220,45 @@ async def ordered_units(session: AsyncSession, order_ids: Sequence[UUID]) -> dic
     units: dict[UUID, Counter[str]] = {}
     for line in (await session.exec(query)).all():
         units.setdefault(line.order_id, Counter())[line.order_item_id] += line.quantity
+    return units
+
+
+async def _left_unasked(session: AsyncSession, order_ids: Sequence[UUID]) -> dict[UUID, Counter[str]]:
+    """Units per order item that left beyond what sources were asked for: told by parcels, or counted by Amazon."""
+    parcels = (
+        select(Shipment.order_id, Shipment.lines, FulfillmentRequest)
+        .outerjoin(
+            FulfillmentRequest,
+            (col(FulfillmentRequest.id) == Shipment.fulfillment_request_id)
+            & col(FulfillmentRequest.status).in_(COMMITTED),
+        )
+        .where(col(Shipment.order_id).in_(order_ids))
+    )
+    shipped: dict[UUID, Counter[str]] = {order_id: Counter() for order_id in order_ids}
+    answers: dict[UUID, tuple[FulfillmentRequest, Counter[str]]] = {}
+    for order_id, lines, request in (await session.exec(parcels)).all():
+        units = _count(lines)
+        if order_id:
+            shipped[order_id].update(units)
+        if request:
+            answers.setdefault(request.id, (request, Counter()))[1].update(units)
+    asked: dict[UUID, Counter[str]] = {order_id: Counter() for order_id in order_ids}
+    for request, units in answers.values():
+        asked[request.order_id].update(units & _count(request.lines))
+    left: dict[UUID, Counter[str]] = {order_id: Counter() for order_id in order_ids}
+    query = select(OrderLine).where(col(OrderLine.order_id).in_(order_ids))
+    for line in (await session.exec(query)).all():
+        item = line.order_item_id
+        # Amazon's count holds the parcels that it was told of: the higher one is what left.
+        gone = max(line.quantity_fulfilled, shipped[line.order_id][item])
+        left[line.order_id][item] = gone - asked[line.order_id][item]
+    return left
+
+
+def _count(lines: Sequence[dict[str, Any]]) -> Counter[str]:
+    units = Counter[str]()
+    for line in lines:
+        units[line["order_item_id"]] += line["quantity"]
     return units
 
 

@@ -181,6 +181,7 @@ def _merge_line(stored: LineState | None, newer: LineState) -> LineState:
         asin=newer.asin or stored.asin,
         title=newer.title or stored.title,
         quantity=newer.quantity or stored.quantity,
+        quantity_fulfilled=max(newer.quantity_fulfilled, stored.quantity_fulfilled),
         unit_price=stored.unit_price if newer.unit_price is None else newer.unit_price,
     )
 
@@ -218,7 +219,12 @@ def what_matters(state: OrderState, placed: Placed) -> tuple[object, ...]:
         placed.channel_id,
         placed.shipping_policy,
         tuple(placed.holds),
-        tuple(sorted((ln.order_item_id, ln.sku, ln.quantity, ln.unit_price, ln.cancelled) for ln in state.lines)),
+        tuple(
+            sorted(
+                (ln.order_item_id, ln.sku, ln.quantity, ln.quantity_fulfilled, ln.unit_price, ln.cancelled)
+                for ln in state.lines
+            )
+        ),
     )
 
 
@@ -252,4 +258,10 @@ def _event_line(line: LineState, currency: str | None) -> dict[str, object]:
     price = None
     if line.unit_price is not None and currency is not None:
         price = {"amount": to_minor_units(line.unit_price, currency), "currency": currency}
-    return {"order_item_id": line.order_item_id, "sku": line.sku, "quantity": line.quantity, "unit_price": price}
+    return {
+        "order_item_id": line.order_item_id,
+        "sku": line.sku,
+        "quantity": line.quantity,
+        "unit_price": price,
+        "quantity_fulfilled": line.quantity_fulfilled,
+    }

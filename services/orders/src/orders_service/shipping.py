@@ -179,6 +179,7 @@ async def _announce_shipped(session: AsyncSession, order: Order, shipment: Shipm
         source_id=shipment.source_id,
         decision_version=request.decision_version if request else None,
         lines=tuple(FulfillmentLine(**line) for line in shipment.lines),
+        shipped_at=shipment.shipped_at,
     )
     await publish(session, shipped)
 

@@ -4,7 +4,7 @@ from datetime import datetime
 from typing import ClassVar, Literal
 from uuid import UUID
 
-from common.contracts.event import Contract, Event, Money, OrderedQuantity
+from common.contracts.event import Contract, Event, Money, OrderedQuantity, Quantity
 
 TOPIC = "entrepot.orders"
 
@@ -12,12 +12,16 @@ OrderHold = Literal["pending", "unmapped_shipping", "unknown_channel", "cancel_r
 
 
 class OrderLine(Contract):
-    """One item of an order; `unit_price` is per unit and absent while the order is pending."""
+    """One item of an order; `unit_price` is per unit and absent while the order is pending.
+
+    `quantity_fulfilled` are the units of `quantity` that left, as Amazon counts them.
+    """
 
     order_item_id: str
     sku: str
     quantity: OrderedQuantity
     unit_price: Money | None = None
+    quantity_fulfilled: Quantity = 0
 
 
 class FulfillmentLine(Contract):
@@ -100,13 +104,14 @@ class FulfillmentRefused(OrderReference):
 
 
 class FulfillmentShipped(OrderReference):
-    """A source shipped these lines; their reservation becomes final."""
+    """A source shipped these lines; their reservation becomes final. `shipped_at` is when they left it."""
 
     fulfillment_request_id: UUID | None
     shipment_id: UUID
     source_id: UUID | None
     decision_version: int | None
     lines: tuple[FulfillmentLine, ...]
+    shipped_at: datetime | None = None
 
 
 class TrackingConfirmed(OrderReference):
