@@ -4,7 +4,7 @@ BIN := .venv/bin
 MEMBERS := libs/common services/auth services/listings services/orders services/compliance deploy/sandbox deploy/local
 SERVICES := auth listings orders compliance
 .DEFAULT_GOAL := help
-.PHONY: help install browser demo dev test test-kafka kafka check format docs rows bench fuzz lock clean
+.PHONY: help install browser demo dev test test-kafka kafka check format migrations docs rows bench fuzz lock clean
 
 help:  ## this list
 	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -55,6 +55,9 @@ check: .venv/.installed  ## format, lint, types, walls, dependencies, compose, D
 format: .venv/.installed  ## let ruff format and fix
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
+
+migrations: .venv/.installed  ## write each service's one first migration anew from its models (until the first release)
+	$(BIN)/python scripts/first_migrations.py
 
 docs: .venv/.installed  ## write the event catalogue, JSON Schemas, AsyncAPI and OpenAPI documents
 	$(BIN)/python scripts/generate_docs.py

@@ -27,6 +27,10 @@ class Databases:
             self._templates[package] = template
         return self.url(await self._create(f"test_{uuid4().hex[:12]}", template=self._templates[package]))
 
+    async def empty(self) -> str:
+        """URL of a database without any table."""
+        return self.url(await self._create(f"test_{uuid4().hex[:12]}"))
+
     async def _create(self, name: str, template: str = "template1") -> str:
         await self._admin(f'create database "{name}" template "{template}" strategy file_copy')
         self._made.append(name)

@@ -1,4 +1,4 @@
-"""Sources with stock and attestations (append-only, by trigger), orders as routing knows them, decisions, reservations."""
+"""Sources and routing"""
 
 import sqlalchemy as sa
 from alembic import op
@@ -8,18 +8,6 @@ revision = "compliance_0001"
 down_revision = None
 branch_labels = ("compliance",)
 depends_on = None
-
-# What was attested must be provable years later: not even this service can rewrite it.
-_REFUSE = """
-create function refuse_to_rewrite_history() returns trigger language plpgsql as $$
-begin
-    raise exception 'attestations are append-only';
-end $$
-"""
-_PROTECT = """
-create trigger attestation_is_append_only before update or delete or truncate on attestation
-    for each statement execute function refuse_to_rewrite_history()
-"""
 
 
 def upgrade() -> None:
@@ -39,6 +27,15 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("source_id", "version", name=op.f("pk_attestation")),
     )
     op.create_table(
+        "attestation_warning",
+        sa.Column("source_id", sa.Uuid(), nullable=False),
+        sa.Column("version", sa.Integer(), nullable=False),
+        sa.Column("days_before", sa.Integer(), nullable=False),
+        sa.Column("account_id", sa.Uuid(), nullable=False),
+        sa.Column("warned_at", sa.DateTime(timezone=True), nullable=False),
+        sa.PrimaryKeyConstraint("source_id", "version", "days_before", name=op.f("pk_attestation_warning")),
+    )
+    op.create_table(
         "channel",
         sa.Column("id", sa.Uuid(), nullable=False),
         sa.Column("account_id", sa.Uuid(), nullable=False),
@@ -46,6 +43,8 @@ def upgrade() -> None:
         sa.Column("name", sa.String(), nullable=False),
         sa.Column("integration_type", sa.String(), nullable=False),
         sa.Column("marketplace_id", sa.String(), nullable=False),
+        sa.Column("seller_of_record", sa.String(), nullable=True),
+        sa.Column("return_address", postgresql.JSONB(none_as_null=True, astext_type=sa.Text()), nullable=True),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_channel")),
     )
     op.create_index("ix_channel_connection_id", "channel", ["connection_id"], unique=False)
@@ -219,5 +218,32 @@ def upgrade() -> None:
         unique=False,
         postgresql_where=sa.text("state = 'shipped'"),
     )
-    op.execute(_REFUSE)
-    op.execute(_PROTECT)
+    op.create_table(
+        "stock_upload",
+        sa.Column("id", sa.Uuid(), nullable=False),
+        sa.Column("account_id", sa.Uuid(), nullable=False),
+        sa.Column("source_id", sa.Uuid(), nullable=False),
+        sa.Column("status", sa.String(), nullable=False),
+        sa.Column("bytes_total", sa.BigInteger(), nullable=True),
+        sa.Column("bytes_read", sa.BigInteger(), nullable=False),
+        sa.Column("created", sa.Integer(), nullable=False),
+        sa.Column("updated", sa.Integer(), nullable=False),
+        sa.Column("outdated", sa.Integer(), nullable=False),
+        sa.Column("failed", sa.Integer(), nullable=False),
+        sa.Column("errors", postgresql.JSONB(astext_type=sa.Text()), nullable=False),
+        sa.Column("problem", sa.String(), nullable=True),
+        sa.Column("started_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("updated_at", sa.DateTime(timezone=True), nullable=False),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_stock_upload")),
+    )
+    op.create_index("ix_stock_upload_source_id_started_at", "stock_upload", ["source_id", "started_at"], unique=False)
+    # By hand: what was attested and decided must be provable years later: not even this service can rewrite it
+    op.execute(
+        "create function refuse_to_rewrite_history() returns trigger language plpgsql as "
+        "$$ begin raise exception '% is append-only', tg_table_name; end $$"
+    )
+    for table in ("attestation", "routing_decision", "sources_snapshot"):
+        op.execute(
+            f"create trigger {table}_is_append_only before update or delete or truncate on {table} "
+            "for each statement execute function refuse_to_rewrite_history()"
+        )

@@ -1,4 +1,4 @@
-"""What listings keeps: connections and channels, listings and variants, sales, refused figures."""
+"""What listings keeps"""
 
 import sqlalchemy as sa
 from alembic import op

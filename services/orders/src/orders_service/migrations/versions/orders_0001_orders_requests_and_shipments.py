@@ -1,4 +1,4 @@
-"""Channels with their order settings, orders, what was not imported, fulfillment requests and shipments."""
+"""Orders requests and shipments"""
 
 import sqlalchemy as sa
 from alembic import op
@@ -27,6 +27,8 @@ def upgrade() -> None:
         sa.Column("marketplace_id", sa.String(), nullable=False),
         sa.Column("paused", sa.Boolean(), nullable=False),
         sa.Column("deleted", sa.Boolean(), nullable=False),
+        sa.Column("seller_of_record", sa.String(), nullable=True),
+        sa.Column("return_address", postgresql.JSONB(none_as_null=True, astext_type=sa.Text()), nullable=True),
         sa.Column("statuses", postgresql.JSONB(astext_type=sa.Text()), nullable=False),
         sa.Column("created_within_days", sa.Integer(), nullable=False),
         sa.Column("acknowledge", sa.Boolean(), nullable=False),
@@ -118,6 +120,8 @@ def upgrade() -> None:
         sa.Column("source_name", sa.String(), nullable=False),
         sa.Column("compliant", sa.Boolean(), nullable=False),
         sa.Column("attestation_version", sa.Integer(), nullable=False),
+        sa.Column("attested_until", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("reason", sa.String(), nullable=True),
         sa.PrimaryKeyConstraint("account_id", "source_id", name=op.f("pk_source_compliance")),
     )
     op.create_table(
@@ -151,6 +155,7 @@ def upgrade() -> None:
         sa.Column("status", sa.String(), nullable=False),
         sa.Column("lines", postgresql.JSONB(astext_type=sa.Text()), nullable=False),
         sa.Column("reason", sa.String(), nullable=True),
+        sa.Column("detail", sa.String(), nullable=True),
         sa.Column("resolution", sa.String(), nullable=True),
         sa.Column("cancel_requested_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
