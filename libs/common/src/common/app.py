@@ -12,7 +12,7 @@ from fastapi import APIRouter, Depends, FastAPI, Request
 from prometheus_client import Histogram
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from common import errors, followed_clock, http, telemetry
+from common import errors, followed_clock, front_door, http, telemetry
 from common.amazon.access import AccessTokens, AuthAccessTokens
 from common.amazon.client import AmazonClient
 from common.amazon.limits import Limits
@@ -151,10 +151,12 @@ def create_service_app(service: Service[S], settings: S) -> FastAPI:
     app.state.runtime = runtime
     app.state.service = service
     errors.install(app)
+    front_door.install(app)
     app.include_router(health_routes())
     if "api" in settings.roles:
         for router in service.routers:
             app.include_router(router)
+    app.add_middleware(front_door.FrontDoor, settings=settings)
     app.add_middleware(RequestLog)
     return app
 

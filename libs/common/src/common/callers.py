@@ -178,10 +178,12 @@ def _caller_of(issuer: Issuer, claims: Mapping[str, Any]) -> Caller:
 
 
 _BEARER = "Bearer "
+# Where a request's verified caller is kept: a guarded route verifies before its dependencies are solved.
+_CALLER = "entrepot.caller"
 
 
-class _Requires(HTTPBearer):
-    """One dependency for each route: it verifies the token and checks the scope."""
+class Requires(HTTPBearer):
+    """One dependency for each route: it verifies the token and checks the scope, once for a request."""
 
     def __init__(self, scope: str) -> None:
         description = "A token from POST /v1/token of the auth service"
@@ -189,17 +191,21 @@ class _Requires(HTTPBearer):
         self.scope = scope  # a test reads it: every route declares one
 
     async def __call__(self, request: Request) -> Caller:  # type: ignore[override]
+        caller: Caller = request.scope.get(_CALLER) or await self._verify(request)
+        if self.scope not in caller.scopes:
+            raise Forbidden(f"this needs the scope {self.scope}", fix="Use an API key that has it")
+        request.scope[_CALLER] = caller
+        return caller
+
+    async def _verify(self, request: Request) -> Caller:
         header = request.headers.get("authorization", "")
         token = header[len(_BEARER) :].strip()
         if not token or header[: len(_BEARER)].lower() != _BEARER.lower():
             raise Unauthenticated("no bearer token")
         verifier: Verifier = request.app.state.runtime.verifier
-        caller = await verifier.verify(token)
-        if self.scope not in caller.scopes:
-            raise Forbidden(f"this needs the scope {self.scope}", fix="Use an API key that has it")
-        return caller
+        return await verifier.verify(token)
 
 
 def requires(scope: str) -> Any:
     """`caller: Annotated[Caller, requires("listings:read")]`: the route's scope, denied by default."""
-    return Depends(_Requires(scope))
+    return Depends(Requires(scope))

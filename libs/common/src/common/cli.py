@@ -10,7 +10,7 @@ import typer
 import uvicorn
 from pydantic import ValidationError
 
-from common import http, migrations, telemetry
+from common import http_server, migrations, telemetry
 from common.app import Runtime, Service, create_service_app
 from common.crypto import KeyLost
 
@@ -26,16 +26,10 @@ def service_cli(service: Service[Any]) -> typer.Typer:
         telemetry.configure(service.name, settings.log_level)
         app = create_service_app(service, settings)
         freeze_startup()
-        uvicorn.run(
-            app,
-            host=settings.host,
-            port=settings.port,
-            log_config=None,
-            access_log=False,
-            timeout_keep_alive=http.IDLE_SERVER_SECONDS,
-            timeout_graceful_shutdown=15,
-            server_header=False,
-        )
+        server = uvicorn.Server(http_server.configuration(app, settings, port=settings.port))
+        server.run()
+        if not server.started:
+            raise typer.Exit(3)
 
     @cli.command()
     def migrate() -> None:

@@ -26,6 +26,13 @@ class ServiceSettings(BaseSettings):
     log_level: str = "INFO"
     host: str = "127.0.0.1"
     port: int = 8000
+    most_requests: int = Field(default=256, ge=1, description="requests answered at a time; more are told to come back")
+    most_connections: int = Field(default=1000, ge=1, description="open connections of clients; more are refused")
+    head_seconds: float = Field(default=15, gt=0, description="for a request's line and headers to arrive")
+    body_silent_seconds: float = Field(default=15, gt=0, description="how long a body may be silent before its end")
+    drain_seconds: float = Field(
+        default=5, gt=0, description="a refused body is dropped for so long, that its sender sees the answer"
+    )
 
     database_url: PostgresDsn
     database_pool_size: int = Field(default=20, ge=1, description="most connections of this process to its database")

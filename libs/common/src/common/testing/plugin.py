@@ -12,8 +12,9 @@ from typing import Any
 import pytest
 import pytest_asyncio
 import uvicorn
+from fastapi import FastAPI
 
-from common import http
+from common import http, http_server
 from common.app import Runtime, Service, create_service_app
 from common.testing.amazon import Amazon, LocalAmazon
 from common.testing.databases import Databases
@@ -103,9 +104,9 @@ async def run_service(databases: Databases, issuer: Issuer) -> AsyncIterator[Run
 
 
 @asynccontextmanager
-async def serve(app: Any) -> AsyncIterator[str]:
-    """Serves an ASGI app on a free loopback port; yields its base URL."""
-    config = uvicorn.Config(app, port=0, log_config=None, access_log=False, timeout_keep_alive=http.IDLE_SERVER_SECONDS)
+async def serve(app: FastAPI) -> AsyncIterator[str]:
+    """Serves a service on a free loopback port; yields its base URL."""
+    config = http_server.configuration(app, app.state.runtime.settings, port=0)
     listening = socket.create_server(("127.0.0.1", 0))
     server = uvicorn.Server(config)
     task = asyncio.create_task(server.serve(sockets=[listening]))
