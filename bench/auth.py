@@ -14,7 +14,7 @@ import asyncpg
 import time_machine
 import uvloop
 from fastapi import FastAPI
-from pydantic import AnyHttpUrl, BaseModel, PostgresDsn, SecretStr
+from pydantic import AnyHttpUrl, BaseModel, SecretStr
 
 from auth_service import identity, vault
 from auth_service.access_tokens import TokenBroker
@@ -169,7 +169,7 @@ def _settings(database_url: str) -> AuthSettings:
     return AuthSettings(
         environment="test",
         roles=frozenset({"api"}),
-        database_url=PostgresDsn(database_url),
+        database_url=SecretStr(database_url),
         kafka_bootstrap_servers="127.0.0.1:1",
         auth_url=AnyHttpUrl("http://127.0.0.1:1"),
         service_key=SecretStr("none"),
@@ -188,7 +188,7 @@ async def _ours(database_url: str) -> None:
     async with runtime.db.transaction() as session:
         service = await identity.exchange(session, runtime.key_ring, "entrepot", service_key)
         tenant = await identity.exchange(session, runtime.key_ring, "entrepot", key)
-    async with serve(app) as url:
+    async with serve(app, runtime.settings) as url:
         await announce(url, tenant.access_token, service.access_token)
 
 

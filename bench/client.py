@@ -120,16 +120,15 @@ async def _measure(variant: str, base: str, database_url: str) -> float:
 
 
 async def _ours(base: str, database_url: str, stack: AsyncExitStack) -> Call:
-    from sqlalchemy.ext.asyncio import create_async_engine
-
     from common import http
     from common.amazon import limits
     from common.amazon.access import Seller
     from common.amazon.client import AmazonClient, encode
     from common.amazon.listing import Submission
     from common.amazon.operations import PATCH_LISTINGS_ITEM
+    from common.database_url import engine_of
 
-    engine = create_async_engine(database_url.replace("postgresql://", "postgresql+asyncpg://", 1))
+    engine = engine_of(database_url, application_name="bench")
     stack.push_async_callback(engine.dispose)
     async with engine.begin() as connection:
         await connection.run_sync(limits.metadata.create_all)

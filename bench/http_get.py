@@ -18,7 +18,7 @@ from uuid import UUID, uuid4
 import asyncpg
 import uvloop
 from fastapi import Depends, FastAPI
-from pydantic import AnyHttpUrl, PostgresDsn, SecretStr
+from pydantic import AnyHttpUrl, SecretStr
 from sqlmodel import Field, SQLModel
 from sqlmodel.ext.asyncio.session import AsyncSession
 
@@ -237,7 +237,7 @@ async def _ours(database_url: str) -> None:
     settings = ListingsSettings(
         environment="test",
         roles=frozenset({"api"}),
-        database_url=PostgresDsn(database_url),
+        database_url=SecretStr(database_url),
         kafka_bootstrap_servers="127.0.0.1:1",
         auth_url=AnyHttpUrl("http://127.0.0.1:1"),
         service_key=SecretStr("none"),
@@ -265,7 +265,7 @@ async def _ours(database_url: str) -> None:
         for number in range(ROWS)
     ]
     token = issuer.token(_ACCOUNT, "listings:read", "listings:write")
-    async with serve(app) as url, client() as http:
+    async with serve(app, settings) as url, client() as http:
         http.headers["authorization"] = f"Bearer {token}"
         await http.post(f"{url}/v1/listings", json={"listings": rows})
         first = (await http.get(f"{url}/v1/listings", params={"limit": 1})).json()["items"][0]["id"]

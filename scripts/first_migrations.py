@@ -10,10 +10,10 @@ import tempfile
 from importlib import import_module
 from pathlib import Path
 
-from sqlalchemy.ext.asyncio import create_async_engine
 from sqlalchemy.pool import NullPool
 
 from common import migrations
+from common.database_url import engine_of
 from common.migrations import drift
 from common.testing.databases import Databases
 from local_stack.postgres import PostgresServer
@@ -38,7 +38,7 @@ async def write(databases: Databases, package: str, message: str) -> None:
         old.unlink()
     url = await databases.empty()
     await migrations.upgrade(url, package)
-    engine = create_async_engine(url.replace("postgresql://", "postgresql+asyncpg://"), poolclass=NullPool)
+    engine = engine_of(url, application_name="first-migrations", poolclass=NullPool)
     async with engine.begin() as connection:
         await connection.run_sync(drift.write, package, message)
     await engine.dispose()

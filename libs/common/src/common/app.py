@@ -43,7 +43,9 @@ class Runtime(Generic[S]):
     def __init__(self, service: "Service[S]", settings: S) -> None:
         self.service = service
         self.settings = settings
-        self.db = Database(str(settings.database_url), service=service.name, pool_size=settings.database_pool_size)
+        self.db = Database(
+            settings.database_url.get_secret_value(), service=service.name, pool_size=settings.database_pool_size
+        )
         self.reads = Reads(self.db.engine)
         self.http = http.client()
         self.key_ring = KeyRing.parse(settings.key_ring.get_secret_value())

@@ -36,7 +36,7 @@ def service_cli(service: Service[Any]) -> typer.Typer:
         """Brings the database to the newest revisions."""
         settings = read_settings(service)
         telemetry.configure(service.name, settings.log_level)
-        asyncio.run(migrations.upgrade(str(settings.database_url), service.package))
+        asyncio.run(migrations.upgrade(settings.database_url.get_secret_value(), service.package))
         structlog.get_logger().info("migrated", package=service.package)
 
     @cli.command()

@@ -9,10 +9,12 @@ from fastapi import Depends, Request
 from sqlalchemy import DateTime, MetaData, event, text
 from sqlalchemy.exc import DBAPIError, InvalidatePoolError
 from sqlalchemy.exc import TimeoutError as PoolIsBusy
-from sqlalchemy.ext.asyncio import AsyncEngine, async_sessionmaker, create_async_engine
+from sqlalchemy.ext.asyncio import AsyncEngine, async_sessionmaker
 from sqlalchemy.orm import registry
 from sqlmodel import Field, SQLModel
 from sqlmodel.ext.asyncio.session import AsyncSession
+
+from common.database_url import engine_of, read_database_url
 
 NAMES = {
     "ix": "ix_%(table_name)s_%(column_0_N_name)s",
@@ -43,9 +45,11 @@ class Database:
     def __init__(self, url: str, *, service: str, pool_size: int = 10, pool_timeout: float = 10.0) -> None:
         """At most `pool_size` connections; who waits longer than `pool_timeout` seconds for one gets `PoolIsBusy`."""
         self.service = service
-        self.url = url.replace("postgresql+asyncpg://", "postgresql://", 1)
-        self.engine: AsyncEngine = create_async_engine(
-            self.url.replace("postgresql://", "postgresql+asyncpg://", 1),
+        self.url = read_database_url(url)
+        self.engine: AsyncEngine = engine_of(
+            self.url,
+            application_name=service,
+            settings={"idle_in_transaction_session_timeout": "30s", "timezone": "UTC", "jit": "off"},
             # No overflow: SQLAlchemy closes such a connection as soon as it is given back, and under load each
             # request would open one anew. The last one given back goes out first, so that few stay warm.
             pool_size=pool_size,
@@ -53,15 +57,6 @@ class Database:
             pool_timeout=pool_timeout,
             pool_use_lifo=True,
             hide_parameters=True,  # an error's text must not quote rows
-            connect_args={
-                "timeout": 5,
-                "server_settings": {
-                    "application_name": service,
-                    "idle_in_transaction_session_timeout": "30s",
-                    "timezone": "UTC",
-                    "jit": "off",
-                },
-            },
         )
         event.listen(self.engine.sync_engine, "checkout", _refuse_a_closed_one)
         self._sessions = async_sessionmaker(self.engine, class_=AsyncSession, expire_on_commit=False)

@@ -20,6 +20,7 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 
 from common.bulk import insert_page
 from common.contracts.event import CONTENT_TYPE, Event, encode
+from common.database_url import connect
 from common.db import CommonTable, Database
 from common.telemetry import correlation_id
 
@@ -106,10 +107,8 @@ class Relay:
             )
             stack.push_async_callback(give_up, producer)
             await producer.start()
-            connection = await asyncpg.connect(
-                self._database.url,
-                timeout=5,
-                server_settings={"application_name": "outbox-relay", "idle_in_transaction_session_timeout": "30s"},
+            connection = await connect(
+                self._database.url, application_name="outbox-relay", idle_in_transaction_session_timeout="30s"
             )
             stack.push_async_callback(connection.close, timeout=2)
             await connection.add_listener(CHANNEL, lambda *_: self._wake.set())

@@ -17,7 +17,7 @@ from common.db import Database
 async def rewrap_all(service: Service[Any], settings: Any) -> bool:
     """Rewraps every sealed column of the service; whether the active key alone is left. Raises `KeyLost`."""
     key_ring = KeyRing.parse(settings.key_ring.get_secret_value())
-    database = Database(str(settings.database_url), service=service.name, pool_size=2)
+    database = Database(settings.database_url.get_secret_value(), service=service.name, pool_size=2)
     columns = (*Progress.get_default_columns(), MofNCompleteColumn(), TimeElapsedColumn())
     console = Console(width=None if sys.stdout.isatty() else 120)
     began = time.monotonic()

@@ -2,10 +2,11 @@
 
 from typing import Annotated, Literal, Self
 
-from pydantic import AnyHttpUrl, Field, PostgresDsn, SecretStr, field_validator, model_validator
+from pydantic import AfterValidator, AnyHttpUrl, Field, SecretStr, field_validator, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from common.contracts.connections import Region
+from common.database_url import read_database_url
 
 DEVELOPMENT_MARK = "dev-only-"
 
@@ -14,6 +15,10 @@ AUDIENCE = "entrepot"
 Role = Literal["api", "worker"]
 # What an external issuer may sign with; a shared secret (HS256) or `none` can never be configured.
 AsymmetricAlgorithm = Literal["RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "EdDSA"]
+
+
+def _readable(url: SecretStr) -> SecretStr:
+    return SecretStr(read_database_url(url.get_secret_value()))
 
 
 class ServiceSettings(BaseSettings):
@@ -34,7 +39,7 @@ class ServiceSettings(BaseSettings):
         default=5, gt=0, description="a refused body is dropped for so long, that its sender sees the answer"
     )
 
-    database_url: PostgresDsn
+    database_url: Annotated[SecretStr, AfterValidator(_readable)]
     database_pool_size: int = Field(default=20, ge=1, description="most connections of this process to its database")
     kafka_bootstrap_servers: str
     consumer_rest_seconds: float = Field(

@@ -7,12 +7,13 @@ from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field
 
 import pytest
-from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
+from sqlalchemy.ext.asyncio import AsyncEngine
 
 from common import http
 from common.amazon.access import AccessTokens, Seller
 from common.amazon.client import AmazonClient
 from common.amazon.limits import Limits
+from common.database_url import engine_of
 from common.testing.databases import Databases
 
 
@@ -115,7 +116,7 @@ async def http_client() -> AsyncIterator[http.AsyncClient]:
 async def bucket_engine(databases: Databases) -> AsyncIterator[AsyncEngine]:
     """The database that holds the buckets. Tests use an application id of their own, so they share no bucket."""
     url = await databases.new("common")
-    engine = create_async_engine(url.replace("postgresql://", "postgresql+asyncpg://", 1))
+    engine = engine_of(url, application_name="limits")
     yield engine
     await engine.dispose()
     await databases.drop(url)

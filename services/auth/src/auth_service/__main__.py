@@ -98,7 +98,7 @@ def register_service_key(names: Annotated[list[str], typer.Argument(help="servic
 
 
 async def _in_transaction(make: Callable[[AsyncSession], Awaitable[dict[str, object]]]) -> dict[str, object]:
-    database = Database(str(read_settings(SERVICE).database_url), service=SERVICE.name, pool_size=1)
+    database = Database(read_settings(SERVICE).database_url.get_secret_value(), service=SERVICE.name, pool_size=1)
     try:
         async with database.transaction() as session:
             return await make(session)

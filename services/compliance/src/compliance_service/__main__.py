@@ -19,7 +19,7 @@ def replay_decisions(
     account: Annotated[UUID | None, typer.Option(help="only this account's decisions")] = None,
 ) -> None:
     """Takes every stored decision again from what it saw; exits with 1 when one comes out differently."""
-    tally = asyncio.run(_replay(str(read_settings(SERVICE).database_url), account))
+    tally = asyncio.run(_replay(read_settings(SERVICE).database_url.get_secret_value(), account))
     for order_id, version in tally.named:
         typer.echo(f"order {order_id}, decision {version}: differs", err=True)
     typer.echo(f"{tally.same} decisions the same, {tally.different} different")

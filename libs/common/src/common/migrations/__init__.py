@@ -10,9 +10,9 @@ from alembic import command
 from alembic.config import Config
 from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, text
-from sqlalchemy.ext.asyncio import create_async_engine
 from sqlalchemy.pool import NullPool
 
+from common.database_url import engine_of, read_database_url
 from common.db import Database
 
 # One migration at a time per database: the advisory lock's number, "migrate" in ASCII.
@@ -39,7 +39,7 @@ def heads(package: str) -> frozenset[str]:
 
 async def upgrade(url: str, package: str) -> None:
     """Brings a database to the newest revisions; safe to run from several places at once."""
-    engine = create_async_engine(url.replace("postgresql://", "postgresql+asyncpg://", 1), poolclass=NullPool)
+    engine = engine_of(read_database_url(url), application_name="migrate", poolclass=NullPool)
     try:
         async with engine.begin() as connection:
             await connection.execute(text("select pg_advisory_xact_lock(:lock)"), {"lock": _LOCK})

@@ -12,11 +12,11 @@ from alembic import command
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from sqlalchemy import Connection, MetaData
-from sqlalchemy.ext.asyncio import create_async_engine
 from sqlalchemy.pool import NullPool
 from sqlmodel.sql.sqltypes import AutoString
 
 from common import migrations
+from common.database_url import engine_of, read_database_url
 
 
 def metadata(package: str) -> list[MetaData]:
@@ -64,8 +64,7 @@ def write(connection: Connection, package: str, message: str) -> None:
 
 async def _main(package: str, message: str | None) -> None:
     """Needs DATABASE_URL of a database that is migrated as far as the revisions go."""
-    url = os.environ["DATABASE_URL"].replace("postgresql://", "postgresql+asyncpg://", 1)
-    engine = create_async_engine(url, poolclass=NullPool)
+    engine = engine_of(read_database_url(os.environ["DATABASE_URL"]), application_name="drift", poolclass=NullPool)
     async with engine.begin() as connection:
         if message:
             await connection.run_sync(write, package, message)

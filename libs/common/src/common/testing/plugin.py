@@ -12,10 +12,11 @@ from typing import Any
 import pytest
 import pytest_asyncio
 import uvicorn
-from fastapi import FastAPI
+from starlette.types import ASGIApp
 
 from common import http, http_server
 from common.app import Runtime, Service, create_service_app
+from common.settings import ServiceSettings
 from common.testing.amazon import Amazon, LocalAmazon
 from common.testing.databases import Databases
 from common.testing.identity import Issuer
@@ -95,7 +96,7 @@ async def run_service(databases: Databases, issuer: Issuer) -> AsyncIterator[Run
             if amazon is not None and service.access is None:
                 wired = replace(wired, access=lambda _: amazon.access)
             app = create_service_app(wired, service.settings(**(given | settings)))
-            base_url = await stack.enter_async_context(serve(app))
+            base_url = await stack.enter_async_context(serve(app, app.state.runtime.settings))
             client = await stack.enter_async_context(http.client())
             client.base_url = base_url
             return Running(app.state.runtime, client, base_url)
@@ -104,9 +105,12 @@ async def run_service(databases: Databases, issuer: Issuer) -> AsyncIterator[Run
 
 
 @asynccontextmanager
-async def serve(app: FastAPI) -> AsyncIterator[str]:
-    """Serves a service on a free loopback port; yields its base URL."""
-    config = http_server.configuration(app, app.state.runtime.settings, port=0)
+async def serve(app: ASGIApp, settings: ServiceSettings | None = None) -> AsyncIterator[str]:
+    """Serves an app on a free loopback port, a service's (with its settings) as `serve` does; yields its base URL."""
+    if settings is None:
+        config = uvicorn.Config(app, log_config=None, access_log=False, timeout_keep_alive=http.IDLE_SERVER_SECONDS)
+    else:
+        config = http_server.configuration(app, settings, port=0)
     listening = socket.create_server(("127.0.0.1", 0))
     server = uvicorn.Server(config)
     task = asyncio.create_task(server.serve(sockets=[listening]))
