@@ -208,10 +208,10 @@ async def test_a_csv_file_is_stored_while_it_arrives(merchant: Merchant) -> None
     )
 
     assert (answer["created"], answer["failed"]) == (4497, 3)
-    assert [(e["row"], e["sku"], e["code"]) for e in answer["errors"]] == [
-        (17, "SKU-17", "quantity-invalid"),
-        (19, "too", "wrong-width"),
-        (20, "SKU-20", "as-of-invalid"),
+    assert [(e["row"], e["line"], e["sku"], e["code"]) for e in answer["errors"]] == [
+        (17, 19, "SKU-17", "quantity-invalid"),
+        (19, 21, "too", "wrong-width"),
+        (20, 22, "SKU-20", "as-of-invalid"),
     ]
     found = await merchant.call("POST", "/v1/inventory/lookup", json={"skus": ['quoted, with "comma"', "SKU-4499"]})
     assert [f["sources"][0]["quantity"] for f in found["found"]] == [3, 4499]
@@ -222,8 +222,8 @@ async def test_a_csv_file_is_stored_while_it_arrives(merchant: Merchant) -> None
     [
         (b"", "empty"),
         (b"name,amount\nA,1\n", "header"),
-        (b"sku,quantity\nA,\xff\n", "UTF-8"),
-        (b'sku,quantity\n"A,1\n', "quote"),
+        (b"sku,quantity,colour\nA,1,red\n", "only"),
+        (b'"sku,quantity\nA,1\n', "quote"),
     ],
 )
 async def test_what_is_no_csv_of_ours_is_refused_with_the_reason(merchant: Merchant, content: bytes, why: str) -> None:
@@ -238,6 +238,34 @@ async def test_what_is_no_csv_of_ours_is_refused_with_the_reason(merchant: Merch
     assert problem["type"] == "/problems/csv-unreadable"
     assert why in problem["detail"]
     assert problem["fix"]
+
+
+@pytest.mark.row("D1")
+@pytest.mark.edge(41)
+async def test_a_spreadsheets_file_is_read_and_each_odd_row_is_reported_with_its_line(merchant: Merchant) -> None:
+    source = await merchant.source("One", attested=False)
+    lines = [
+        "SKU\tQuantity\tCost\tCurrency",
+        'PAN 12"\t3\t19,90\tUSD',
+        '"PAN 13\t4\t19,90\tUSD',
+        "PAN 14\t4\t1,234\tUSD",
+        "PAN 15\t5",
+        "PAN 16\t6\t1.234,50\tUSD",
+    ]
+    answer = await merchant.call(
+        "POST",
+        f"/v1/sources/{source}/inventory/csv",
+        content="\r\n".join(lines).encode("utf-16"),
+        headers={"content-type": "text/csv"},
+    )
+    assert [(e["row"], e["line"], e["sku"], e["code"]) for e in answer["errors"]] == [
+        (1, 3, "PAN 13", "quote-not-closed"),
+        (2, 4, "PAN 14", "ambiguous-number"),
+        (3, 5, "PAN 15", "wrong-width"),
+    ]
+    stored = (await merchant.call("GET", f"/v1/sources/{source}/inventory"))["items"]
+    costs = {one["sku"]: Decimal(one["cost"]["amount"]) for one in stored}
+    assert costs == {'PAN 12"': Decimal("19.9"), "PAN 16": Decimal("1234.5")}
 
 
 @pytest.mark.edge(22)
@@ -322,7 +350,7 @@ async def test_a_file_that_breaks_off_keeps_its_whole_pages_and_says_so(merchant
         "POST",
         f"/v1/sources/{source}/inventory/csv",
         expect=400,
-        content=b"sku;quantity\n",
+        content=b"sku:quantity\n",
         headers={"content-type": "text/csv"},
     )
 
@@ -338,7 +366,7 @@ async def test_a_file_that_breaks_off_keeps_its_whole_pages_and_says_so(merchant
 async def test_an_export_of_listings_is_looked_up_as_it_is_byte_for_byte(merchant: Merchant) -> None:
     one = await merchant.source("One", {"A/B": 2, "007": 3}, priority=1)
     two = await merchant.source("Two", {"A/B": 1}, priority=2)
-    export = "\ufeffasin,sku,price\r\nB01,A/B,1\r\nB02,a/b,1\r\nB03,007,1\r\nB04,7,1\r\n"
+    export = "\ufeffasin,sku,price\r\nB01,A/B,1\r\nB02,a/b,1\r\nB03,007,1\r\nB04,7,1\r\nB05,8\r\n"
 
     answer = await merchant.running.http.post(
         "/v1/inventory/lookup/csv", content=export.encode(), headers=merchant.headers | {"content-type": "text/csv"}
@@ -348,11 +376,12 @@ async def test_an_export_of_listings_is_looked_up_as_it_is_byte_for_byte(merchan
     )
 
     assert list(csv.reader(io.StringIO(answer.text))) == [
-        ["sku", "source_id", "source_name", "quantity", "available"],
-        ["A/B", str(one), "One", "2", "2"],
-        ["A/B", str(two), "Two", "1", "1"],
-        ["a/b", "", "", "", ""],
-        ["007", str(one), "One", "3", "3"],
-        ["7", "", "", "", ""],
+        ["sku", "source_id", "source_name", "quantity", "available", "problem"],
+        ["A/B", str(one), "One", "2", "2", ""],
+        ["A/B", str(two), "Two", "1", "1", ""],
+        ["a/b", "", "", "", "", ""],
+        ["007", str(one), "One", "3", "3", ""],
+        ["7", "", "", "", "", ""],
+        ["8", "", "", "", "", "line 6: the row has 2 cells, the header 3"],
     ]
     assert refused["type"] == "/problems/csv-unreadable"

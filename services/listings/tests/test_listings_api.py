@@ -146,8 +146,8 @@ async def test_a_csv_of_several_pages_is_upserted_and_its_bad_rows_are_named(sho
     )
     assert answer.status_code == 200, answer.text
     assert answer.json()["created"] == 2099
-    assert [(error["row"], error["sku"], error["code"]) for error in answer.json()["errors"]] == [
-        (1500, "S1500", "invalid-row")
+    assert [(error["row"], error["line"], error["sku"], error["code"]) for error in answer.json()["errors"]] == [
+        (1500, 3002, "S1500", "invalid-row")
     ]
     listing = await shop.listing("S2099")
     assert listing["title"] == 'Title, with "quotes"\nand lines'
@@ -165,12 +165,41 @@ async def test_a_download_can_be_sent_back_and_changes_nothing(shop: Shop) -> No
 
 
 @pytest.mark.parametrize(
-    "content", [b"", b"sku,quantity\nA,1\n", b"channel_id,sku\n\xff,A\n", b'channel_id,sku\n"x"y,A\n', b"sku,sku\n"]
+    "content", [b"", b"sku,quantity\nA,1\n", b"channel_id,sku,sku\n", b'"channel_id,sku\nx,A\n', b"PK\x03\x04\x00\x00"]
 )
 async def test_an_unreadable_csv_is_refused_with_the_reason(shop: Shop, content: bytes) -> None:
     answer = await shop.service.http.post("/v1/listings/csv", content=content, headers=shop.headers)
-    assert (answer.status_code, answer.json()["type"]) == (400, "/problems/unreadable-csv")
+    assert (answer.status_code, answer.json()["type"]) == (400, "/problems/csv-unreadable")
     assert answer.json()["detail"]
+
+
+@pytest.mark.row("B1")
+@pytest.mark.edge(41)
+@pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16"])
+async def test_a_spreadsheets_file_is_read_and_each_odd_row_is_reported_with_its_line(
+    shop: Shop, encoding: str
+) -> None:
+    channel = shop.channel_id
+    lines = [
+        "Channel_ID;SKU;Title;Quantity;Price;Currency",
+        f'{channel};PAN-12;12" pan;3;1.019,90;USD',
+        f'{channel};PAN-13;"a 13"" pan";4;19,90;USD',
+        f'{channel};PAN-14;"a 14 pan;5;20;USD',
+        f"{channel};PAN-15;a pan;6",
+        f"{channel};PAN-16;a pan;7;1,234;USD",
+        f"{channel};PAN-17;a pan;8;21;USD",
+    ]
+    answer = await shop.service.http.post(
+        "/v1/listings/csv", content="\r\n".join(lines).encode(encoding), headers=shop.headers
+    )
+    assert answer.json()["created"] == 3
+    assert [(error["row"], error["line"], error["sku"], error["code"]) for error in answer.json()["errors"]] == [
+        (2, 4, "PAN-14", "quote-not-closed"),
+        (3, 5, "PAN-15", "wrong-width"),
+        (4, 6, "PAN-16", "ambiguous-number"),
+    ]
+    listing = await shop.listing("PAN-12")
+    assert (listing["title"], listing["price"]["amount"]) == ('12" pan', "1019.90")
 
 
 @pytest.mark.row("B1")

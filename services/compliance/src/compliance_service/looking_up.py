@@ -7,11 +7,11 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 
 from common.bulk import run
 from common.callers import Caller
+from common.csv_rows import CsvFault, CsvRow, read_csv
 from common.db import Database
 from compliance_service.csv_text import csv_text
 from compliance_service.decision_inputs import AVAILABLE
 from compliance_service.schemas import LookupAnswer, SkuAtSource, SkuFound
-from compliance_service.stock_files import CsvUnreadable, records_of
 
 
 async def look_up(session: AsyncSession, account_id: UUID, skus: Sequence[str]) -> LookupAnswer:
@@ -37,43 +37,48 @@ async def look_up(session: AsyncSession, account_id: UUID, skus: Sequence[str]) 
     )
 
 
-CSV_COLUMNS = ("sku", "source_id", "source_name", "quantity", "available")
+CSV_COLUMNS = ("sku", "source_id", "source_name", "quantity", "available", "problem")
+_Record = CsvRow | CsvFault
 _PAGE = 1000
 
 
 async def look_up_csv(db: Database, caller: Caller, chunks: AsyncIterable[bytes]) -> AsyncIterator[str]:
-    """The lines of the answer, read and sent page by page. Other columns than `sku` are passed by.
+    """The lines of the answer, read and sent page by page. Other columns than `sku` are passed by; a record that cannot
+    be read is answered by a line whose `problem` names it.
 
-    Raises `CsvUnreadable` for a file without the column, before anything is answered; a file that breaks later ends the
+    Raises `UnreadableCsv` for a file without the column, before anything is answered; a file that breaks later ends the
     answer with an error, so a short answer is never taken for a whole one.
     """
-    records = records_of(chunks)
-    header = [name.strip().lower() for name in await anext(records, [])]
-    if header.count("sku") != 1:
-        raise CsvUnreadable("the header must name one column sku", fix="Send UTF-8 with a header line that names sku")
-    return _answered(db, caller.account_id, header.index("sku"), records)
+    records = read_csv(chunks, required=("sku",))
+    first = await anext(records, None)
+    return _answered(db, caller.account_id, first, records)
 
 
 async def _answered(
-    db: Database, account_id: UUID, column: int, records: AsyncIterator[list[str]]
+    db: Database, account_id: UUID, first: _Record | None, records: AsyncIterator[_Record]
 ) -> AsyncIterator[str]:
     yield csv_text([CSV_COLUMNS])
-    page: list[str] = []
+    page = [] if first is None else [first]
     async for record in records:
-        page.append(record[column] if column < len(record) else "")
+        page.append(record)
         if len(page) == _PAGE:
             yield await _page_csv(db, account_id, page)
             page.clear()
     yield await _page_csv(db, account_id, page)
 
 
-async def _page_csv(db: Database, account_id: UUID, skus: Sequence[str]) -> str:
+async def _page_csv(db: Database, account_id: UUID, page: Sequence[_Record]) -> str:
+    skus = [record.cells["sku"] for record in page if isinstance(record, CsvRow)]
     async with db.transaction() as session:
         found = {found.sku: found.sources for found in (await look_up(session, account_id, skus)).found}
     lines: list[tuple[str, ...]] = []
-    for sku in skus:
+    for record in page:
+        if isinstance(record, CsvFault):
+            lines.append((record.cells.get("sku", ""), "", "", "", "", f"line {record.line}: {record.what}"))
+            continue
+        sku = record.cells["sku"]
         at = found.get(sku, [])
-        lines += [(sku, str(s.source_id), s.source_name, str(s.quantity), str(s.available)) for s in at]
+        lines += [(sku, str(s.source_id), s.source_name, str(s.quantity), str(s.available), "") for s in at]
         if not at:
-            lines.append((sku, "", "", "", ""))
+            lines.append((sku, "", "", "", "", ""))
     return csv_text(lines)

@@ -132,9 +132,10 @@ class InventoryPage(Body):
 
 
 class RowError(BaseModel):
-    """A row that was not taken: `row` counts from 0."""
+    """A row that was not taken: `row` counts from 0; `line` is the line of the file it begins at, from 1."""
 
     row: int
+    line: int | None = None
     sku: str | None
     code: str
     what: str

@@ -3,8 +3,6 @@
 Each page is stored in the transaction that notes how far the file has come, so anybody can watch."""
 
 import asyncio
-import codecs
-import csv
 from collections.abc import AsyncIterable, AsyncIterator, Mapping, Sequence
 from datetime import timedelta
 from typing import Any
@@ -13,23 +11,18 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 from starlette.requests import ClientDisconnect
 
 from common import clock
+from common.csv_rows import CsvFault, CsvRow, UnreadableCsv, ambiguous_number, decimal_text, read_csv
 from common.db import Database
-from common.errors import InvalidRequest
 from compliance_service.models import Source, StockUpload
 from compliance_service.schemas import RowError, UploadAnswer
 from compliance_service.stocking import take_page
 
 PAGE = 2000
 ERRORS_LISTED = 1000
-LONGEST_RECORD = 64 * 1024
 SILENT = timedelta(minutes=10)
 BROKE_OFF = "the file did not come to its end"
 COLUMNS = ("sku", "quantity", "cost", "currency", "as_of")
-
-
-class CsvUnreadable(InvalidRequest):
-    slug, title = "csv-unreadable", "The file is not the CSV we expect"
-    fix = "Send UTF-8 with a header line: sku,quantity and optionally cost,currency,as_of"
+REQUIRED = ("sku", "quantity")
 
 
 async def begin_upload(session: AsyncSession, source: Source, bytes_total: int | None) -> StockUpload:
@@ -46,26 +39,20 @@ async def begin_upload(session: AsyncSession, source: Source, bytes_total: int |
 async def take_csv(
     db: Database, upload: StockUpload, chunks: AsyncIterable[bytes], *, reroute_delay_seconds: float
 ) -> StockUpload:
-    """Stores the file page by page, a transaction each; `row` in an error counts the data rows from 0.
+    """Stores the file page by page, a transaction each. Sending it again changes nothing twice.
 
-    Raises `CsvUnreadable`; pages before the unreadable place stay, and sending the file again changes nothing twice.
+    Raises `UnreadableCsv` for a file without our header, or one that breaks off; what was stored before stays.
     """
     file = _File(db, upload, reroute_delay_seconds)
     try:
-        header: list[str] | None = None
-        async for record in records_of(file.counted(chunks)):
-            if header is None:
-                header = _header(record)
-            else:
-                await file.take(header, record)
-        if header is None:
-            raise CsvUnreadable("the file is empty")
-    except CsvUnreadable as unreadable:
+        async for record in read_csv(file.counted(chunks), required=REQUIRED, known=COLUMNS):
+            await file.take(record)
+    except UnreadableCsv as unreadable:
         await file.end("refused", unreadable.detail)
         raise
     except ClientDisconnect:
         await file.end("broken", BROKE_OFF)
-        raise CsvUnreadable(BROKE_OFF, fix="Send it again: what is stored already changes nothing twice") from None
+        raise UnreadableCsv(BROKE_OFF, fix="Send it again: what is stored already changes nothing twice") from None
     except BaseException:
         # The database is away, or we are being stopped; what is stored stays.
         await asyncio.shield(file.end("broken", BROKE_OFF))
@@ -82,20 +69,21 @@ class _File:
         self._upload = upload
         self._delay = reroute_delay_seconds
         self._page: list[tuple[int, Mapping[str, Any]]] = []
-        self._position = 0
+        self._lines: dict[int, int] = {}
 
     async def counted(self, chunks: AsyncIterable[bytes]) -> AsyncIterator[bytes]:
         async for chunk in chunks:
             self._upload.bytes_read += len(chunk)
             yield chunk
 
-    async def take(self, header: Sequence[str], record: Sequence[str]) -> None:
-        if len(record) == len(header):
-            self._page.append((self._position, _row(header, record)))
-        else:
+    async def take(self, record: CsvRow | CsvFault) -> None:
+        row = _row(record) if isinstance(record, CsvRow) else record
+        if isinstance(row, CsvFault):
             self._upload.failed += 1
-            self._note([_wrong_width(self._position, header, record)])
-        self._position += 1
+            self._note([_fault(row)])
+        else:
+            self._page.append((record.row, row))
+            self._lines[record.row] = record.line
         if len(self._page) == PAGE:
             await self._store()
 
@@ -103,6 +91,7 @@ class _File:
         """Stores the last page, unless the file is no good, and says how it ended."""
         if status != "stored":
             self._page.clear()
+            self._lines.clear()
         self._upload.status, self._upload.problem = status, problem
         await self._store()
 
@@ -116,10 +105,11 @@ class _File:
             upload.updated += done.updated
             upload.outdated += done.outdated
             upload.failed += done.failed
-            self._note(done.errors)
+            self._note([error.model_copy(update={"line": self._lines[error.row]}) for error in done.errors])
             upload.updated_at = clock.now()
             await session.merge(upload)
         self._page.clear()
+        self._lines.clear()
 
     def _note(self, errors: Sequence[RowError]) -> None:
         room = ERRORS_LISTED - len(self._upload.errors)
@@ -135,70 +125,20 @@ def upload_answer(upload: StockUpload) -> UploadAnswer:
     return UploadAnswer(upload_id=upload.id, **told)
 
 
-def _header(record: list[str]) -> list[str]:
-    names = [name.strip().lower() for name in record]
-    unknown = sorted(set(names) - set(COLUMNS))
-    if unknown or not {"sku", "quantity"} <= set(names) or len(set(names)) != len(names):
-        raise CsvUnreadable(f"the header must name sku and quantity, and no other column than {', '.join(COLUMNS)}")
-    return names
+def _fault(fault: CsvFault) -> RowError:
+    sku = fault.cells.get("sku", "")[:200]
+    return RowError(row=fault.row, line=fault.line, sku=sku or None, code=fault.code, what=fault.what, fix=fault.fix)
 
 
-def _wrong_width(position: int, header: Sequence[str], record: Sequence[str]) -> RowError:
-    what = f"the row has {len(record)} cells, the header {len(header)}"
-    return RowError(
-        row=position, sku=record[0][:200], code="wrong-width", what=what, fix="Put cells that hold commas in quotes"
-    )
-
-
-def _row(header: Sequence[str], record: Sequence[str]) -> Mapping[str, Any]:
+def _row(record: CsvRow) -> Mapping[str, Any] | CsvFault:
     """The row in the shape of the JSON page; an empty cell is a field that was not given."""
-    cells = {name: cell for name, cell in zip(header, record, strict=True) if cell}
-    cost = {
-        name: cells.pop(source) for name, source in (("amount", "cost"), ("currency", "currency")) if source in cells
-    }
+    cells = {name: cell for name, cell in record.cells.items() if cell}
+    cost: dict[str, str] = {}
+    if "cost" in cells:
+        amount = decimal_text(cells.pop("cost"))
+        if amount is None:
+            return ambiguous_number(record, "cost")
+        cost["amount"] = amount
+    if "currency" in cells:
+        cost["currency"] = cells.pop("currency")
     return cells | ({"cost": cost} if cost else {})
-
-
-async def records_of(chunks: AsyncIterable[bytes]) -> AsyncIterator[list[str]]:
-    """CSV records out of bytes as they arrive; a quoted cell may hold line ends. Raises `CsvUnreadable`."""
-    decoder = codecs.getincrementaldecoder("utf-8-sig")()
-    pending = ""
-    async for chunk in _ending(chunks):
-        try:
-            # Not splitlines(): a SKU may hold characters that Unicode counts as line ends.
-            *lines, tail = decoder.decode(chunk, final=not chunk).split("\n")
-        except UnicodeDecodeError:
-            raise CsvUnreadable("the file is not UTF-8") from None
-        for line in lines:
-            pending += line + "\n"
-            if _is_whole(pending):
-                if pending.strip():
-                    yield _cells(pending)
-                pending = ""
-        pending += tail
-        if len(pending) > LONGEST_RECORD + len(chunk):
-            raise CsvUnreadable("a record does not end; is a quote not closed?")
-    if pending.strip():
-        if not _is_whole(pending):
-            raise CsvUnreadable("the last record does not end; is a quote not closed?")
-        yield _cells(pending)
-
-
-def _is_whole(text: str) -> bool:
-    """Whether no quoted cell is left open."""
-    return text.count('"') % 2 == 0
-
-
-def _cells(record: str) -> list[str]:
-    try:
-        return next(csv.reader([record]))
-    except csv.Error as error:
-        raise CsvUnreadable(str(error)) from None
-
-
-async def _ending(chunks: AsyncIterable[bytes]) -> AsyncIterator[bytes]:
-    """The chunks that hold something, and an empty one at the end."""
-    async for chunk in chunks:
-        if chunk:
-            yield chunk
-    yield b""

@@ -72,9 +72,11 @@ class ChangesRequest(BaseModel):
 
 
 class RowError(BaseModel):
-    """A row that was not applied: its position (from 0; CSV: the record below the header), why, and what to do."""
+    """A row that was not applied: its position (from 0; CSV: the record below the header, and the line of the file it
+    begins at, from 1), why, and what to do."""
 
     row: int
+    line: int | None = None
     sku: str | None = None
     code: str
     what: str

@@ -38,10 +38,10 @@ class _Good:
     statement: Statement
 
 
-async def upsert(session: AsyncSession, account_id: UUID, rows: Sequence[Any], *, first: int = 0) -> RowResults:
-    """Creates what is new and changes what differs; `first` is the position of the first row, for the errors."""
+async def upsert(session: AsyncSession, account_id: UUID, rows: Sequence[Any]) -> RowResults:
+    """Creates what is new and changes what differs."""
     results = RowResults()
-    good, channels = await _read(session, account_id, rows, _LISTING_ROW, results, first)
+    good, channels = await _read(session, account_id, rows, _LISTING_ROW, results)
     known = await stating.lock(session, {one.key for one in good})
     new = {one.key: (_parent_sku(one.row), _title(one.row)) for one in good if one.key not in known}
     created = await stating.create(session, new, channels)
@@ -58,7 +58,7 @@ async def upsert(session: AsyncSession, account_id: UUID, rows: Sequence[Any], *
 async def change(session: AsyncSession, account_id: UUID, rows: Sequence[Any]) -> RowResults:
     """Changes prices and quantities of listings that exist; a SKU that the channel does not have is an error."""
     results = RowResults()
-    good, _ = await _read(session, account_id, rows, _FIGURE_ROW, results, 0)
+    good, _ = await _read(session, account_id, rows, _FIGURE_ROW, results)
     known = await stating.lock(session, {one.key for one in good})
     for one in good:
         if one.key not in known:
@@ -77,12 +77,11 @@ async def _read(
     rows: Sequence[Any],
     shape: TypeAdapter[Any],
     results: RowResults,
-    first: int,
 ) -> tuple[list[_Good], dict[tuple[UUID, UUID], Channel]]:
     """The rows that may be applied; what is wrong with the others goes into the results."""
     now = clock.now()
     shaped: list[tuple[int, FigureRow]] = []
-    for position, given in enumerate(rows, first):
+    for position, given in enumerate(rows):
         try:
             shaped.append((position, shape.validate_python(given)))
         except ValidationError as error:

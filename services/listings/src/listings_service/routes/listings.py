@@ -1,7 +1,6 @@
 """`/v1/listings`: upsert, change, read, CSV and the bulk actions."""
 
 from collections.abc import AsyncIterator, Sequence
-from itertools import count
 from typing import Annotated, Any
 from uuid import UUID
 
@@ -11,6 +10,7 @@ from fastapi.responses import StreamingResponse
 from common.app import RuntimeDependency
 from common.bulk import run
 from common.callers import Caller, requires
+from common.csv_rows import CsvFault, CsvRow
 from common.db import Database, Transaction
 from common.errors import InvalidRequest
 from common.idempotency import IdempotencyKey, once
@@ -84,24 +84,32 @@ async def change_listings(
     openapi_extra={"requestBody": {"required": True, "content": {"text/csv": {"schema": {"type": "string"}}}}},
 )
 async def upload_csv(request: Request, caller: Writer, runtime: RuntimeDependency) -> RowResults:
-    """Upserts a CSV of any length, page by page: those before an unreadable place stay; a repeat is harmless."""
+    """Upserts a CSV of any length, page by page; each record is applied or stands in `errors` with its line.
+
+    A repeat is harmless."""
     total = RowResults()
-    positions = count(step=LARGEST_PAGE)
-    rows: list[dict[str, Any]] = []
-    async for row in tabulating.records(request.stream()):
-        rows.append(row)
-        if len(rows) == LARGEST_PAGE:
-            await _upsert_page(runtime.db, caller, rows, next(positions), total)
-            rows = []
-    await _upsert_page(runtime.db, caller, rows, next(positions), total)
+    page: list[tuple[CsvRow, dict[str, Any]]] = []
+    async for record in tabulating.records(request.stream()):
+        if isinstance(record, CsvFault):
+            total.errors.append(tabulating.row_error(record))
+            continue
+        page.append(record)
+        if len(page) == LARGEST_PAGE:
+            await _upsert_page(runtime.db, caller, page, total)
+            page = []
+    await _upsert_page(runtime.db, caller, page, total)
+    total.errors.sort(key=lambda error: error.row)
     return total
 
 
 async def _upsert_page(
-    db: Database, caller: Caller, rows: Sequence[dict[str, Any]], first: int, total: RowResults
+    db: Database, caller: Caller, page: Sequence[tuple[CsvRow, dict[str, Any]]], total: RowResults
 ) -> None:
     async with db.transaction() as session:
-        results = await upserting.upsert(session, caller.account_id, rows, first=first)
+        results = await upserting.upsert(session, caller.account_id, [row for _, row in page])
+    for error in results.errors:
+        record = page[error.row][0]
+        error.row, error.line = record.row, record.line
     total.created += results.created
     total.updated += results.updated
     total.unchanged += results.unchanged
