@@ -20,6 +20,7 @@ from common.amazon.operations import Service as ServiceName
 from common.callers import Issuer, KeySource, Verifier
 from common.crypto import KeyRing
 from common.db import Database
+from common.docs_page import docs_routes
 from common.health import database_problem, health_routes
 from common.jobs import Runner
 from common.kafka import Consumer, Handler
@@ -149,12 +150,14 @@ def create_service_app(service: Service[S], settings: S) -> FastAPI:
             await runtime.close()
             log.info("service_stopped")
 
-    app = FastAPI(title=f"Entrepot {service.name}", version="1", lifespan=lifespan)
+    title = f"Entrepot {service.name}"
+    app = FastAPI(title=title, version="1", lifespan=lifespan, docs_url=None, redoc_url=None)
     app.state.runtime = runtime
     app.state.service = service
     errors.install(app)
     front_door.install(app)
     app.include_router(health_routes())
+    app.include_router(docs_routes(title))
     if "api" in settings.roles:
         for router in service.routers:
             app.include_router(router)
