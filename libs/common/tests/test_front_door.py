@@ -11,7 +11,7 @@ from uuid import uuid4
 import pytest
 import pytest_asyncio
 from fastapi import APIRouter, Request
-from pydantic import BaseModel
+from pydantic import BaseModel, ValidationError
 
 from common import http_server
 from common.app import Service
@@ -288,3 +288,35 @@ async def test_two_requests_sent_together_are_both_answered(edge: Running, issue
     one = head("/v1/notes", bearer(issuer), "Content-Type: application/json", f"Content-Length: {len(body)}") + body
     await line.send(one + one)
     assert [(await line.answer())[2] for _ in range(2)] == [{"length": 5}] * 2
+
+
+async def test_pages_of_the_named_origins_may_call_and_no_others(run_service: RunService) -> None:
+    edge = await run_service(SERVICE, cors_origins="https://app.example, http://localhost:3000")
+    asked = {"access-control-request-method": "POST", "access-control-request-headers": "authorization,idempotency-key"}
+    ours = await edge.http.request("OPTIONS", "/v1/notes", headers=asked | {"origin": "https://app.example"})
+    assert ours.headers["access-control-allow-origin"] == "https://app.example"
+    theirs = await edge.http.request("OPTIONS", "/v1/notes", headers=asked | {"origin": "https://evil.example"})
+    assert "access-control-allow-origin" not in theirs.headers
+    refused = await edge.http.post("/v1/notes", json={}, headers={"origin": "http://localhost:3000"})
+    assert refused.status_code == 401  # and the page may read why
+    assert refused.headers["access-control-allow-origin"] == "http://localhost:3000"
+
+
+async def test_without_the_setting_no_foreign_page_may_call(edge: Running) -> None:
+    answer = await edge.http.get("/healthz", headers={"origin": "https://app.example"})
+    assert "access-control-allow-origin" not in answer.headers
+
+
+@pytest.mark.parametrize("origin", ["*", "app.example", "https://app.example/", "https://app.example/path", "null"])
+def test_an_origin_that_is_none_is_refused_at_the_start(origin: str) -> None:
+    with pytest.raises(ValidationError, match="https://host"):
+        ServiceSettings.model_validate(
+            {
+                "database_url": "postgresql://a@b/c",
+                "kafka_bootstrap_servers": "k:9092",
+                "auth_url": "http://auth",
+                "service_key": "k",
+                "key_ring": "a:b",
+                "cors_origins": origin,
+            }
+        )

@@ -10,6 +10,7 @@ from typing import Annotated, Any, Generic, TypeVar
 import structlog
 from fastapi import APIRouter, Depends, FastAPI, Request
 from prometheus_client import Histogram
+from starlette.middleware.cors import CORSMiddleware
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from common import errors, followed_clock, front_door, http, telemetry
@@ -162,6 +163,15 @@ def create_service_app(service: Service[S], settings: S) -> FastAPI:
         for router in service.routers:
             app.include_router(router)
     app.add_middleware(front_door.FrontDoor, settings=settings)
+    if settings.cors_origins:
+        app.add_middleware(
+            CORSMiddleware,
+            allow_origins=settings.cors_origins,
+            allow_methods=("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"),
+            allow_headers=("Authorization", "Content-Type", "Idempotency-Key", "X-Correlation-Id"),
+            expose_headers=("X-Correlation-Id", "Retry-After", "Location"),
+            allow_credentials=True,  # the cookie that ties a consent to its browser (ADR 6)
+        )
     app.add_middleware(RequestLog)
     return app
 

@@ -1,6 +1,7 @@
 """What every service reads from its environment. Secrets that belong to development are refused elsewhere."""
 
 from typing import Annotated, Literal, Self
+from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, AnyHttpUrl, Field, SecretStr, field_validator, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
@@ -37,6 +38,9 @@ class ServiceSettings(BaseSettings):
     body_silent_seconds: float = Field(default=15, gt=0, description="how long a body may be silent before its end")
     drain_seconds: float = Field(
         default=5, gt=0, description="a refused body is dropped for so long, that its sender sees the answer"
+    )
+    cors_origins: Annotated[tuple[str, ...], NoDecode] = Field(
+        default=(), description="origins of frontends on other hosts whose pages may call this service; each by name"
     )
 
     database_url: Annotated[SecretStr, AfterValidator(_readable)]
@@ -83,7 +87,20 @@ class ServiceSettings(BaseSettings):
             raise ValueError("OIDC_ISSUER must differ from TOKEN_ISSUER: each has keys of its own")
         return self
 
-    @field_validator("roles", "oidc_algorithms", mode="before")
+    @field_validator("cors_origins")
+    @classmethod
+    def _are_origins(cls, origins: tuple[str, ...]) -> tuple[str, ...]:
+        for origin in origins:
+            parts = urlsplit(origin)
+            if (
+                parts.scheme not in ("http", "https")
+                or not parts.hostname
+                or origin != f"{parts.scheme}://{parts.netloc}"
+            ):
+                raise ValueError("each is https://host or https://host:port: a page of any origin may not call us")
+        return origins
+
+    @field_validator("roles", "oidc_algorithms", "cors_origins", mode="before")
     @classmethod
     def _split(cls, value: object) -> object:
         return [part.strip() for part in value.split(",") if part.strip()] if isinstance(value, str) else value
