@@ -2,13 +2,17 @@
 
 import json
 import os
+import re
 import signal
+import socket
 import subprocess
 import sys
+import tempfile
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
+import httpx
 import psutil
 import pytest
 
@@ -90,11 +94,64 @@ def test_the_demo_passes_every_step_and_leaves_no_process(tmp_path: Path) -> Non
     assert still_there(seen.values()) == []
 
 
+def in_its_own_folder(folder: Path) -> dict[str, str]:
+    """PostgreSQL's own user must reach it, so it is no folder of pytest's."""
+    return environment() | {"TMPDIR": str(folder)}
+
+
+@pytest.fixture
+def temporary_folder() -> Iterator[Path]:
+    with tempfile.TemporaryDirectory() as folder:
+        Path(folder).chmod(0o755)
+        yield Path(folder)
+
+
 @pytest.mark.row("E4")
-def test_ctrl_c_stops_everything_and_leaves_no_process() -> None:
+def test_a_demo_that_is_kept_says_how_to_use_it_and_leaves_nothing_after_ctrl_c(temporary_folder: Path) -> None:
+    with subprocess.Popen(
+        [sys.executable, "-m", "local_stack", "demo", "--keep"],
+        env=in_its_own_folder(temporary_folder),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    ) as demo:
+        assert demo.stdout is not None
+        lines: list[str] = []
+        for line in demo.stdout:
+            lines.append(line)
+            if "KEEP=1" in line:
+                break
+        output = "".join(lines)
+        auth = re.search(r"auth +(\S+)/docs", output)
+        key = re.search(r"key +(ent_\S+)", output)
+        broker = re.search(r"broker +127\.0\.0\.1:(\d+)", output)
+        moves = re.search(r"curl -X POST (\S+/sandbox/clock) -d '(.+?)'", output)
+        assert auth, output
+        assert key, output
+        assert broker, output
+        assert moves, output
+        token = httpx.post(f"{auth[1]}/v1/token", headers={"authorization": f"Bearer {key[1]}"})
+        assert token.status_code == 200, token.text
+        socket.create_connection(("127.0.0.1", int(broker[1]))).close()
+        assert httpx.post(moves[1], content=moves[2]).status_code == 200
+        # An hour later the token has run out: the services' time has moved with Amazon's.
+        bearer = {"authorization": f"Bearer {token.json()['access_token']}"}
+        deadline = time.monotonic() + 60
+        while httpx.get(f"{auth[1]}/v1/connections", headers=bearer).status_code != 401:
+            assert time.monotonic() < deadline
+            time.sleep(0.1)
+        processes = started_by(psutil.Process(demo.pid))
+        demo.send_signal(signal.SIGINT)
+        demo.communicate(timeout=60)
+    assert still_there(processes) == []
+    assert list(temporary_folder.iterdir()) == []
+
+
+@pytest.mark.row("E4")
+def test_ctrl_c_stops_everything_and_leaves_no_process_and_no_file(temporary_folder: Path) -> None:
     with subprocess.Popen(
         [sys.executable, "-m", "local_stack", "demo"],
-        env=environment(),
+        env=in_its_own_folder(temporary_folder),
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
@@ -109,3 +166,4 @@ def test_ctrl_c_stops_everything_and_leaves_no_process() -> None:
         output, _ = demo.communicate(timeout=60)
     assert "stopped" in output
     assert still_there(processes) == []
+    assert list(temporary_folder.iterdir()) == []

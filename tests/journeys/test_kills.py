@@ -13,7 +13,7 @@ from local_stack.demo.report import Report
 from local_stack.demo.running import new_stack, tell
 from local_stack.demo.story import STEPS, Story
 from local_stack.ports import answers
-from local_stack.services import NAMES, SERVICES
+from local_stack.services import NAMES, SERVICES, create_account
 from local_stack.stack import INFRASTRUCTURE, Stack, start_stack
 from local_stack.supervisor import Service
 
@@ -87,7 +87,7 @@ def test_killing_each_service_during_sync_and_import_changes_no_count(monkeypatc
     fired = type("Fired", (UnderFire,), {"stack": stack, "killed": killed})
     try:
         start_stack((*INFRASTRUCTURE, *SERVICES), stack, lambda _: None)
-        failed = asyncio.run(tell(stack, report, fired))
+        failed = asyncio.run(tell(stack, report, create_account(stack, "Demo merchant"), fired))
     finally:
         stack.supervisor.stop()
     assert not failed, screen.getvalue()

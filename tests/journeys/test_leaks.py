@@ -19,7 +19,7 @@ from local_stack.demo.hands import StepFailed
 from local_stack.demo.report import Report
 from local_stack.demo.running import new_stack, tell
 from local_stack.demo.story import STEPS, Story
-from local_stack.services import NAMES, SERVICES
+from local_stack.services import NAMES, SERVICES, create_account
 from local_stack.stack import INFRASTRUCTURE, Stack, start_stack
 
 pytestmark = [pytest.mark.journey, pytest.mark.timeout(400)]
@@ -156,7 +156,7 @@ def test_no_token_secret_or_key_is_left_in_a_database_a_log_or_a_topic(monkeypat
     watched = type("WatchedHere", (Watched,), {"stack": stack, "found": found})
     try:
         start_stack((*INFRASTRUCTURE, *SERVICES), stack, lambda _: None)
-        failed = asyncio.run(tell(stack, report, watched))
+        failed = asyncio.run(tell(stack, report, create_account(stack, "Demo merchant"), watched))
     finally:
         stack.supervisor.stop()
     assert not failed, screen.getvalue()

@@ -23,7 +23,7 @@ from common import clock, http
 from common.callers import Caller, Issuer, Verifier
 from common.errors import InvalidRequest, Unauthenticated
 from common.service_tokens import LOOK_AGAIN_SECONDS, RemoteKeys, ServiceToken
-from common.testing.plugin import KEY_RING, serve
+from common.testing.plugin import serve
 
 pytestmark = pytest.mark.row("A9")
 
@@ -32,11 +32,7 @@ async def test_the_first_credentials_are_made_by_a_command(desk: Any) -> None:
     environment = {
         "PATH": os.environ["PATH"],
         "DATABASE_URL": desk.runtime.db.url,
-        "KAFKA_BOOTSTRAP_SERVERS": "127.0.0.1:1",
-        "AUTH_URL": "http://127.0.0.1:1",
-        "SERVICE_KEY": "none",
-        "KEY_RING": KEY_RING,
-    }
+    }  # and nothing that it has no use for
     made = {}
     for command in ("create-account", "create-service-key"):
         process = await asyncio.create_subprocess_exec(

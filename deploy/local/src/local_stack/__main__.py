@@ -15,7 +15,7 @@ from rich.console import Console
 from local_stack.apache_kafka import ApacheKafka, KafkaUnavailable
 from local_stack.demo.running import new_stack, play
 from local_stack.processes import ChildFailed
-from local_stack.services import PORTS, SERVICES
+from local_stack.services import PORTS, SERVICES, developer_key, where_to_go
 from local_stack.stack import INFRASTRUCTURE, Stack, StackBusy, open_state, start_stack
 from local_stack.supervisor import Supervisor
 
@@ -35,6 +35,8 @@ def up(state: State = Path(".run")) -> None:
 
     with foreground(state, stack.supervisor):
         start_stack((*INFRASTRUCTURE, *SERVICES), stack, started)
+        for line in where_to_go(stack, developer_key(stack)):
+            console.print(f"          {line}", markup=False)
         memory = stack.supervisor.memory()
         console.print(f"ready, {memory.physical / 2**20:.0f} MiB resident; logs in {stack.log_dir}; Ctrl-C stops it")
         stack.supervisor.wait()

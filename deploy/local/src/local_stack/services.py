@@ -2,6 +2,7 @@
 
 import asyncio
 import base64
+import json
 import os
 import secrets
 import subprocess
@@ -101,6 +102,38 @@ def run_command(stack: Stack, name: str, *arguments: str) -> str:
     return done.stdout
 
 
+def create_account(stack: Stack, name: str) -> dict[str, str]:
+    """A tenant with a key of every scope, made by auth's own command: `account_id`, `key`."""
+    made: dict[str, str] = json.loads(run_command(stack, "auth", "create-account", name, "--json"))
+    return made
+
+
+def developer_key(stack: Stack) -> str:
+    """The key of this state directory's own account, made at its first start."""
+    kept = stack.state_dir / "developer_key"
+    if not kept.exists():
+        made = create_account(stack, "Developer")["key"]
+        kept.touch(mode=0o600)
+        kept.write_text(made)
+    return kept.read_text()
+
+
+def where_to_go(stack: Stack, key: str) -> list[str]:
+    """What a developer needs of a stack that runs: pages, broker, the local Amazon and its clock, a key and its use."""
+    amazon = stack.addresses["sandbox"]
+    consent = f"{amazon}/apps/authorize/consent?application_id=amzn1.sellerapps.app.entrepot-dev-na&state=demo"
+    auth = stack.addresses["auth"]
+    return [
+        *(f"{name:<11} {stack.addresses[name]}/docs" for name in NAMES),
+        f"broker      {stack.environment['KAFKA_BOOTSTRAP_SERVERS']}",
+        f"amazon      {amazon}/sandbox (its state; dials in deploy/sandbox/README.md), consent {consent}",
+        f"time        curl -X POST {amazon}/sandbox/clock -d '{{\"advance_s\": 3600}}'   moves Amazon and us",
+        f"key         {key}",
+        f"            curl -X POST {auth}/v1/token -H 'Authorization: Bearer {key}'   answers a token",
+        f"logs        {stack.log_dir}",
+    ]
+
+
 def _sandbox(stack: Stack, port: int) -> Server:
     argv = [sys.executable, "-m", "amazon_sandbox", "--port", str(port), "--auto-consent"]
     argv += ["--redirect-uri", stack.addresses["auth"] + CALLBACK_PATH]
@@ -134,6 +167,8 @@ def environment(stack: Stack, name: str) -> dict[str, str]:
         "AMAZON_LWA_URL": stack.addresses["sandbox"],
         "AMAZON_CONSENT_URL": stack.addresses["sandbox"],
         "AMAZON_REDIRECT_URI": stack.addresses["auth"] + CALLBACK_PATH,
+        # A dial that moves the local Amazon's time moves ours.
+        "CLOCK_URL": f"{stack.addresses['sandbox']}/sandbox/clock",
         # Consents are begun by the demo's merchant, who is no browser.
         "CONSENT_BROWSER_BOUND": "false",
     }

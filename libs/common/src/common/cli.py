@@ -3,7 +3,7 @@
 import asyncio
 import gc
 import sys
-from typing import Any
+from typing import Any, TypeVar
 
 import structlog
 import typer
@@ -13,6 +13,9 @@ from pydantic import ValidationError
 from common import http_server, migrations, telemetry
 from common.app import Runtime, Service, create_service_app
 from common.crypto import KeyLost
+from common.settings import DatabaseSettings, SealingSettings
+
+T = TypeVar("T", bound=DatabaseSettings)
 
 
 def service_cli(service: Service[Any]) -> typer.Typer:
@@ -22,7 +25,7 @@ def service_cli(service: Service[Any]) -> typer.Typer:
     @cli.command()
     def serve() -> None:
         """Serves HTTP and, with the role `worker`, events and jobs, until SIGTERM."""
-        settings = read_settings(service)
+        settings = read_settings(service, service.settings)
         telemetry.configure(service.name, settings.log_level)
         app = create_service_app(service, settings)
         freeze_startup()
@@ -34,7 +37,7 @@ def service_cli(service: Service[Any]) -> typer.Typer:
     @cli.command()
     def migrate() -> None:
         """Brings the database to the newest revisions."""
-        settings = read_settings(service)
+        settings = read_settings(service, DatabaseSettings)
         telemetry.configure(service.name, settings.log_level)
         asyncio.run(migrations.upgrade(settings.database_url.get_secret_value(), service.package))
         structlog.get_logger().info("migrated", package=service.package)
@@ -47,7 +50,7 @@ def service_cli(service: Service[Any]) -> typer.Typer:
     @cli.command()
     def replay() -> None:
         """Handles the events that were set aside again, oldest first per key."""
-        settings = read_settings(service)
+        settings = read_settings(service, service.settings)
         telemetry.configure(service.name, settings.log_level)
         typer.echo(f"{asyncio.run(_replay(Runtime(service, settings)))} events replayed")
 
@@ -59,7 +62,7 @@ def service_cli(service: Service[Any]) -> typer.Typer:
             # Only here: a service that serves need not hold what draws a progress bar (4 MiB in each process).
             from common.rewrap_command import rewrap_all
 
-            settings = read_settings(service)
+            settings = read_settings(service, SealingSettings)
             telemetry.configure(service.name, settings.log_level)
             try:
                 done = asyncio.run(rewrap_all(service, settings))
@@ -87,10 +90,10 @@ async def _replay(runtime: Runtime[Any]) -> int:
         await runtime.close()
 
 
-def read_settings(service: Service[Any]) -> Any:
-    """The settings from the environment; a wrong or missing one is named, its value never shown."""
+def read_settings(service: Service[Any], needed: type[T]) -> T:
+    """What is needed of the settings, from the environment; a wrong or missing one is named, its value never shown."""
     try:
-        return service.settings()
+        return needed()
     except ValidationError as error:
         for problem in error.errors(include_input=False, include_url=False):
             name = ".".join(map(str, problem["loc"])).upper() or "settings"

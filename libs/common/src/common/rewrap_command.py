@@ -12,9 +12,10 @@ from common import rewrapping
 from common.app import Service
 from common.crypto import KeyRing
 from common.db import Database
+from common.settings import SealingSettings
 
 
-async def rewrap_all(service: Service[Any], settings: Any) -> bool:
+async def rewrap_all(service: Service[Any], settings: SealingSettings) -> bool:
     """Rewraps every sealed column of the service; whether the active key alone is left. Raises `KeyLost`."""
     key_ring = KeyRing.parse(settings.key_ring.get_secret_value())
     database = Database(settings.database_url.get_secret_value(), service=service.name, pool_size=2)

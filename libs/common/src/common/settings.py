@@ -22,14 +22,35 @@ def _readable(url: SecretStr) -> SecretStr:
     return SecretStr(read_database_url(url.get_secret_value()))
 
 
-class ServiceSettings(BaseSettings):
-    """Common to all services; a service adds its own fields. Names are environment variables in upper case."""
+class DatabaseSettings(BaseSettings):
+    """What a command reads that works on the database alone. Names are environment variables in upper case."""
 
     model_config = SettingsConfigDict(extra="ignore", frozen=True)
 
     environment: Literal["development", "test", "production"] = "production"
-    roles: Annotated[frozenset[Role], NoDecode] = frozenset({"api", "worker"})
     log_level: str = "INFO"
+    database_url: Annotated[SecretStr, AfterValidator(_readable)]
+
+    @model_validator(mode="after")
+    def _no_development_secrets_in_production(self) -> Self:
+        if self.environment == "production":
+            for name in type(self).model_fields:
+                value = getattr(self, name)
+                if isinstance(value, SecretStr) and DEVELOPMENT_MARK in value.get_secret_value():
+                    raise ValueError(f"{name.upper()} holds a development secret; set your own for production")
+        return self
+
+
+class SealingSettings(DatabaseSettings):
+    """What a command reads that wraps or unwraps secrets as well."""
+
+    key_ring: SecretStr = Field(description="`id:base64 of 32 bytes`, comma separated; the first one encrypts")
+
+
+class ServiceSettings(SealingSettings):
+    """Common to all services; a service adds its own fields."""
+
+    roles: Annotated[frozenset[Role], NoDecode] = frozenset({"api", "worker"})
     host: str = "127.0.0.1"
     port: int = 8000
     most_requests: int = Field(default=256, ge=1, description="requests answered at a time; more are told to come back")
@@ -43,7 +64,6 @@ class ServiceSettings(BaseSettings):
         default=(), description="origins of frontends on other hosts whose pages may call this service; each by name"
     )
 
-    database_url: Annotated[SecretStr, AfterValidator(_readable)]
     database_pool_size: int = Field(default=20, ge=1, description="most connections of this process to its database")
     kafka_bootstrap_servers: str
     consumer_rest_seconds: float = Field(
@@ -65,7 +85,6 @@ class ServiceSettings(BaseSettings):
     oidc_algorithms: Annotated[tuple[AsymmetricAlgorithm, ...], NoDecode] = ("RS256",)
     oidc_account_claim: str = Field(default="account", description="the claim that holds the account's UUID")
     service_key: SecretStr = Field(description="this service's own API key, exchanged at auth")
-    key_ring: SecretStr = Field(description="`id:base64 of 32 bytes`, comma separated; the first one encrypts")
 
     amazon_endpoint_na: AnyHttpUrl | None = None
     amazon_endpoint_eu: AnyHttpUrl | None = None
@@ -106,14 +125,9 @@ class ServiceSettings(BaseSettings):
         return [part.strip() for part in value.split(",") if part.strip()] if isinstance(value, str) else value
 
     @model_validator(mode="after")
-    def _no_development_in_production(self) -> Self:
-        if self.environment == "production":
-            if self.clock_url is not None:
-                raise ValueError("CLOCK_URL moves this service's time: it is for tests and development only")
-            for name in type(self).model_fields:
-                value = getattr(self, name)
-                if isinstance(value, SecretStr) and DEVELOPMENT_MARK in value.get_secret_value():
-                    raise ValueError(f"{name.upper()} holds a development secret; set your own for production")
+    def _our_own_time_in_production(self) -> Self:
+        if self.environment == "production" and self.clock_url is not None:
+            raise ValueError("CLOCK_URL moves this service's time: it is for tests and development only")
         return self
 
     @property

@@ -16,7 +16,7 @@ from common.cli import read_settings, service_cli
 from common.crypto import KeyRing
 from common.db import Database
 from common.errors import InvalidRequest
-from common.settings import DEVELOPMENT_MARK
+from common.settings import DEVELOPMENT_MARK, DatabaseSettings, SealingSettings
 
 cli = service_cli(SERVICE)
 
@@ -67,7 +67,7 @@ def rotate_signing_key() -> None:
 
     Time does it too, every SIGNING_KEY_DAYS.
     """
-    key_ring = KeyRing.parse(read_settings(SERVICE).key_ring.get_secret_value())
+    key_ring = KeyRing.parse(read_settings(SERVICE, SealingSettings).key_ring.get_secret_value())
 
     async def make(session: AsyncSession) -> dict[str, object]:
         return {"key_id": (await signing.add_signing_key(session, key_ring)).id}
@@ -79,7 +79,7 @@ def rotate_signing_key() -> None:
 def register_service_key(names: Annotated[list[str], typer.Argument(help="services, e.g. listings orders")]) -> None:
     """Accepts keys that you made: reads each from SERVICE_KEY_<NAME>. Run again, it changes nothing."""
 
-    production = read_settings(SERVICE).environment == "production"
+    production = read_settings(SERVICE, DatabaseSettings).environment == "production"
 
     async def register(session: AsyncSession) -> dict[str, object]:
         done: dict[str, object] = {}
@@ -98,7 +98,9 @@ def register_service_key(names: Annotated[list[str], typer.Argument(help="servic
 
 
 async def _in_transaction(make: Callable[[AsyncSession], Awaitable[dict[str, object]]]) -> dict[str, object]:
-    database = Database(read_settings(SERVICE).database_url.get_secret_value(), service=SERVICE.name, pool_size=1)
+    database = Database(
+        read_settings(SERVICE, DatabaseSettings).database_url.get_secret_value(), service=SERVICE.name, pool_size=1
+    )
     try:
         async with database.transaction() as session:
             return await make(session)

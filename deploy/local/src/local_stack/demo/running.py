@@ -1,12 +1,11 @@
 """Starts a fresh stack for the demo, tells the story over it, says what it cost, and stops it without a trace."""
 
 import asyncio
-import json
 import os
 import shutil
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from rich.console import Console
@@ -16,7 +15,7 @@ from local_stack.demo.foreign import ForeignSystem
 from local_stack.demo.hands import Amazon, Merchant
 from local_stack.demo.report import Report
 from local_stack.demo.story import STEPS, Story
-from local_stack.services import NAMES, SERVICES, run_command
+from local_stack.services import SERVICES, create_account, where_to_go
 from local_stack.stack import INFRASTRUCTURE, Stack, start_stack
 from local_stack.supervisor import Memory, memory_of
 
@@ -49,12 +48,14 @@ def new_stack() -> Stack:
 def play(stack: Stack, console: Console, json_path: Path | None, keep: Callable[[], None] | None) -> bool:
     """The whole demo; whether every step passed. The caller stops the stack's supervisor."""
     began = time.monotonic()
+    passed = tidy = False
     report = Report(console, steps=len(STEPS), began=began)
     try:
         with console.status("starting PostgreSQL, a broker, the local Amazon and four services"):
             start_stack((*INFRASTRUCTURE, *SERVICES), stack, lambda _: None)
         console.print(f"[green]ready[/green] {time.monotonic() - began:4.1f} s  everything serves")
-        failure = asyncio.run(tell(stack, report))
+        account = create_account(stack, "Demo merchant")
+        failure = asyncio.run(tell(stack, report, account))
         memory = _memory(stack)
         report.counts["resident_mib"] = memory.physical // 2**20
         report.table()
@@ -63,23 +64,21 @@ def play(stack: Stack, console: Console, json_path: Path | None, keep: Callable[
             f"{memory.physical / 2**20:.0f} MiB resident in all processes, {within} the bound of 1229 MiB "
             f"({memory.resident / 2**20:.0f} with shared pages counted once in each of them)"
         )
-        for name in NAMES:
-            console.print(f"  {name:<11} {stack.addresses[name]}/docs")
-        app = "amzn1.sellerapps.app.entrepot-dev-na"
-        console.print(
-            f"  consent     {stack.addresses['sandbox']}/apps/authorize/consent?application_id={app}&state=demo"
-        )
-        console.print(f"  logs        {stack.log_dir}")
+        for line in where_to_go(stack, account["key"]):
+            console.print(f"  {line}", markup=False)
         if json_path:
             report.write(json_path)
+        passed = tidy = not failure and memory.physical <= MEMORY_BOUND
         if keep and not failure:
             console.print("KEEP=1: it keeps running; Ctrl-C stops everything")
             keep()
-        passed = not failure and memory.physical <= MEMORY_BOUND
+    except KeyboardInterrupt:
+        tidy = True
+        raise
     finally:
         stack.supervisor.stop()
-    if passed:
-        shutil.rmtree(stack.state_dir, ignore_errors=True)
+        if tidy:  # of a demo that failed the logs stay
+            shutil.rmtree(stack.state_dir, ignore_errors=True)
     console.print(f"demo: {report.passed} of {report.steps} steps passed in {time.monotonic() - began:.0f} s")
     return passed
 
@@ -90,9 +89,8 @@ def _memory(stack: Stack) -> Memory:
     return memory_of([os.getpid()]) - memory_of(outside)
 
 
-async def tell(stack: Stack, report: Report, story: type[Story] = Story) -> bool:
-    """Tells the story over a started stack; whether it failed."""
-    account = json.loads(run_command(stack, "auth", "create-account", "Demo merchant", "--json"))
+async def tell(stack: Stack, report: Report, account: Mapping[str, str], story: type[Story] = Story) -> bool:
+    """Tells the story of `account` over a started stack; whether it failed."""
     merchant = Merchant(stack.addresses, account["key"])
     amazon = Amazon(stack.addresses["sandbox"])
     other = ForeignSystem(stack.environment["KAFKA_BOOTSTRAP_SERVERS"], READ_TOPICS)
