@@ -1,15 +1,15 @@
 """`/docs`: the service's API to read and to try. Its files come from a package, so that it works without the internet;
 its policy lets it load and call nothing but this service."""
 
-from importlib.resources import files
 from pathlib import Path
 
+import fastapi_offline
 from fastapi import APIRouter, Response
 from starlette.responses import FileResponse
 
 from common.errors import NotFound
 
-_FILES = Path(str(files("fastapi_offline"))) / "static"
+_FILES = Path(fastapi_offline.__file__).parent / "static"
 _SERVED = {"swagger-ui-bundle.js": "text/javascript", "swagger-ui.css": "text/css", "favicon.png": "image/png"}
 _POLICY = {
     # Swagger UI sets styles on elements and draws its icons as data; no script but its files runs.
