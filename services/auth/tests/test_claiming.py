@@ -173,6 +173,7 @@ async def test_what_amazon_said_is_kept_sealed(desk: Any) -> None:
         (f"https://sellercentral.amazon.com.mx/apps/authorize/confirm/{APPS['NA']}", "NA", MX),
         (f"https://sellercentral-europe.amazon.com/apps/authorize/confirm/{APPS['EU']}", "EU", UK),
         (f"https://sellercentral.amazon.de/apps/authorize/confirm/{APPS['EU']}", "EU", "A1PA6795UKMFR9"),
+        (f"https://sellercentral-japan.amazon.com/apps/authorize/confirm/{APPS['FE']}", "FE", JP),
         (f"https://sellercentral.amazon.co.jp/apps/authorize/confirm/{APPS['FE']}", "FE", JP),
     ],
 )

@@ -205,6 +205,64 @@ async def test_the_browser_goes_on_to_the_frontend_with_the_outcome(open_desk: A
         assert {name: values[0] for name, values in parse_qs(target.query).items()} == {"tab": "connections"} | outcome
 
 
+_WHOLE = {"state": "s", "selling_partner_id": "A1SELLER", "spapi_oauth_code": "c"}
+_APPSTORE = {"amazon_callback_uri": "https://amazon.com/x", "amazon_state": "a", "selling_partner_id": "A1SELLER"}
+CALLBACK, LOGIN = "/v1/oauth/callback", "/v1/oauth/login"
+
+
+@pytest.mark.edge(38)
+@pytest.mark.parametrize(
+    ("path", "query", "slug"),
+    [
+        (CALLBACK, _APPSTORE, "appstore-at-redirect-uri"),
+        (CALLBACK, {"amazon_state": "a"}, "appstore-at-redirect-uri"),
+        (CALLBACK, {}, "consent-incomplete"),
+        *((CALLBACK, {k: v for k, v in _WHOLE.items() if k != name}, "consent-incomplete") for name in _WHOLE),
+        *((CALLBACK, _WHOLE | {name: ""}, "consent-incomplete") for name in _WHOLE),
+        *((CALLBACK, _WHOLE | {name: "x" * 5000}, "consent-incomplete") for name in _WHOLE),
+        *((CALLBACK, _WHOLE | {name: "nul\x00"}, "consent-incomplete") for name in _WHOLE),
+        *((CALLBACK, _WHOLE | {name: ["one", "two"]}, "consent-incomplete") for name in _WHOLE),
+        (CALLBACK, {"error": "access_denied", "state": "s"}, "consent-declined"),
+        (CALLBACK, _WHOLE, "consent-unknown"),
+        (CALLBACK, _WHOLE | {"mws_auth_token": "amzn.mws.x"}, "consent-unknown"),
+        (LOGIN, _WHOLE, "redirect-at-login-uri"),
+        (LOGIN, {}, "login-incomplete"),
+        *((LOGIN, {k: v for k, v in _APPSTORE.items() if k != name}, "login-incomplete") for name in _APPSTORE),
+        *((LOGIN, _APPSTORE | {name: ["one", "two"]}, "login-incomplete") for name in _APPSTORE),
+        (LOGIN, _APPSTORE | {"selling_partner_id": "not a seller"}, "login-incomplete"),
+        (LOGIN, _APPSTORE | {"amazon_state": "nul\x00"}, "login-incomplete"),
+        (LOGIN, _APPSTORE, "callback-not-amazon"),
+    ],
+)
+async def test_whatever_a_browser_brings_it_ends_at_the_frontend_with_a_slug(
+    open_desk: Any, path: str, query: dict[str, Any], slug: str
+) -> None:
+    desk = await open_desk(frontend_url="https://console.example/amazon")
+    answer = await desk.http.get(path, params=query)
+    assert (answer.status_code, answer.headers["location"]) == (303, f"https://console.example/amazon?problem={slug}")
+
+
+@pytest.mark.edge(38)
+async def test_without_a_frontend_the_browser_is_told_what_to_register(desk: Any) -> None:
+    answer = await desk.http.get(CALLBACK, params=_APPSTORE)
+    assert answer.status_code == 400
+    assert "/v1/oauth/login" in answer.json()["fix"]
+
+
+@pytest.mark.parametrize(("path", "query"), [(CALLBACK, _WHOLE), (LOGIN, _APPSTORE)])
+async def test_a_browser_that_comes_while_the_database_is_away_ends_at_the_frontend_too(
+    open_desk: Any, path: str, query: dict[str, str]
+) -> None:
+    apps = {
+        "amazon_callback_uri": "https://sellercentral.amazon.com/apps/authorize/confirm/amzn1.sellerapps.app.entrepot-dev-na"
+    }
+    desk = await open_desk(
+        frontend_url="https://console.example/amazon", database_url="postgresql://nobody@127.0.0.1:1/none"
+    )
+    answer = await desk.http.get(path, params=query | (apps if path == LOGIN else {}))
+    assert answer.headers["location"] == "https://console.example/amazon?problem=database-unavailable"
+
+
 async def test_a_connection_that_was_disabled_or_deleted_meanwhile_is_not_activated(desk: Any) -> None:
     tenant = await desk.tenant()
     await desk.seller()

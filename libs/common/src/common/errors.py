@@ -117,8 +117,15 @@ def install(app: FastAPI) -> None:
 
 
 def _unexpected(error: Exception) -> JSONResponse:
+    return respond(problem_of(error))
+
+
+def problem_of(error: Exception) -> Problem:
+    """What an exception is to its caller; one that nobody foresaw is logged."""
+    if isinstance(error, Problem):
+        return error
     if is_transient(error):
         log.warning("request_without_database", reason=type(error).__name__)
-        return respond(DatabaseUnavailable(headers={"Retry-After": "1"}))
+        return DatabaseUnavailable(headers={"Retry-After": "1"})
     log.error("request_failed", reason=type(error).__name__, exc_info=error)
-    return respond(Problem())
+    return Problem()

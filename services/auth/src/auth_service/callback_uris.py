@@ -21,7 +21,8 @@ _SHAPE = re.compile(
 _OURS = re.compile(r"[?&](?:amazon_state|state|redirect_uri)=")
 # Whose authorisations begin on a host that serves more than one marketplace; the user may choose another afterwards.
 _FIRST_HOME: Mapping[Region, str] = {"NA": "ATVPDKIKX0DER", "EU": "A1F83G8C2ARO7P", "FE": "A1VC38T7YXB528"}
-# The documentation's own example is amazon.com; the countries' own hosts stand beside sellercentral-europe.
+# The documentation's own example is amazon.com; the countries' own hosts stand beside sellercentral-europe, and
+# sellercentral-japan beside the .co.jp one.
 _ANY_REGION = frozenset({"amazon.com", "www.amazon.com"})
 _COUNTRY_HOSTS = {
     "sellercentral.amazon.co.uk": "A1F83G8C2ARO7P",
@@ -29,6 +30,7 @@ _COUNTRY_HOSTS = {
     "sellercentral.amazon.fr": "A13V1IB3VIYZZH",
     "sellercentral.amazon.it": "APJ6JRA9NG5V4",
     "sellercentral.amazon.es": "A1RKKUPIHCS9HS",
+    "sellercentral-japan.amazon.com": "A1VC38T7YXB528",
 }
 
 

@@ -1,13 +1,14 @@
 """The browser's ways from and to Amazon. None of them has an account's token: the callback's credential is the `state`
 and the browser's cookie, and the login URI only keeps what an account then claims."""
 
-from typing import Annotated
+from typing import Annotated, Any
 from urllib.parse import urlencode
 from uuid import UUID
 
-from fastapi import APIRouter, Query, Request
+from fastapi import APIRouter, Request
 from fastapi.responses import JSONResponse, RedirectResponse, Response
 
+from auth_service.browser_queries import LONGEST, read_callback, read_login
 from auth_service.claiming import claim_authorization, keep_authorization
 from auth_service.consent import complete_consent
 from auth_service.lwa import Lwa
@@ -16,7 +17,7 @@ from auth_service.schemas import ClaimedAuthorization, ConnectionView, KeptAutho
 from common.app import RuntimeDependency
 from common.callers import Caller, requires
 from common.db import Transaction
-from common.errors import Problem, respond
+from common.errors import Problem, problem_of, respond
 
 router = APIRouter(tags=["connections"])
 
@@ -24,64 +25,78 @@ CALLBACK_PATH = "/v1/oauth/callback"
 LOGIN_PATH = "/v1/oauth/login"
 _HEADERS = {"Cache-Control": "no-store"}
 
-_Parameter = Annotated[str, Query(min_length=1, max_length=2048)]
-_SellingPartnerId = Annotated[str, Query(pattern=r"^[A-Z0-9]{4,64}$")]
+
+def _brought(**parameters: str) -> dict[str, Any]:
+    """The query as the document tells it; it is read by hand (`browser_queries`), and Amazon may add to it."""
+    schema = {"type": "string", "minLength": 1, "maxLength": LONGEST}
+    return {
+        "parameters": [
+            {"name": name, "in": "query", "required": False, "description": description, "schema": schema}
+            for name, description in parameters.items()
+        ]
+    }
 
 
-@router.get(CALLBACK_PATH, response_model=ConnectionView)
-async def consent_callback(
-    runtime: RuntimeDependency,
-    request: Request,
-    state: _Parameter,
-    selling_partner_id: _Parameter,
-    spapi_oauth_code: _Parameter,
-) -> Response:
-    """Activates the connection. The browser goes on to FRONTEND_URL with `connection_id`, or with `problem`."""
+@router.get(
+    CALLBACK_PATH,
+    response_model=ConnectionView,
+    openapi_extra=_brought(
+        state="ours, as it left", selling_partner_id="who consented", spapi_oauth_code="exchanged once, at once"
+    ),
+)
+async def consent_callback(runtime: RuntimeDependency, request: Request) -> Response:
+    """Activates the connection. The browser goes on to FRONTEND_URL with `connection_id`, or with `problem` (its slug),
+    whatever it brought."""
     frontend = runtime.settings.frontend_url
     try:
+        brought = read_callback(request.query_params)
         connection = await complete_consent(
             runtime,
             Lwa(runtime.http, str(runtime.settings.amazon_lwa_url)),
-            state=state,
-            selling_partner_id=selling_partner_id,
-            code=spapi_oauth_code,
+            state=brought.state,
+            selling_partner_id=brought.selling_partner_id,
+            code=brought.code,
             browser=browsers.present(runtime.settings, request),
         )
-    except Problem as problem:
-        return _refused(frontend, problem)
+    except Exception as error:
+        return _refused(frontend, problem_of(error))
     view = ConnectionView.model_validate(connection)
     answer = _go(frontend, connection_id=str(view.id)) if frontend else JSONResponse(view.model_dump(mode="json"))
     answer.headers.update(_HEADERS)
     return answer
 
 
-@router.get(LOGIN_PATH, response_model=KeptAuthorization)
-async def login(
-    runtime: RuntimeDependency,
-    request: Request,
-    amazon_callback_uri: _Parameter,
-    amazon_state: _Parameter,
-    selling_partner_id: _SellingPartnerId,
-    version: Annotated[str | None, Query(max_length=20)] = None,
-) -> Response:
+@router.get(
+    LOGIN_PATH,
+    response_model=KeptAuthorization,
+    openapi_extra=_brought(
+        amazon_callback_uri="where the browser goes back to",
+        amazon_state="Amazon's, given back to it",
+        selling_partner_id="who authorises",
+        version="`beta` for a draft of the app",
+    ),
+)
+async def login(runtime: RuntimeDependency, request: Request) -> Response:
     """The app's login URI: Amazon opens it from its Appstore and for every yearly renewal. The browser goes on to
-    FRONTEND_URL with `authorization_id`, where the account that signs in claims it, or with `problem`."""
+    FRONTEND_URL with `authorization_id`, where the account that signs in claims it, or with `problem` (its slug),
+    whatever it brought."""
     frontend = runtime.settings.frontend_url
     noted = Response()
     try:
+        brought = read_login(request.query_params)
         async with runtime.db.transaction() as session:
             authorization_id = await keep_authorization(
                 session,
                 runtime.settings,
                 runtime.key_ring,
-                amazon_callback_uri=amazon_callback_uri,
-                amazon_state=amazon_state,
-                selling_partner_id=selling_partner_id,
-                draft=version == "beta",
+                amazon_callback_uri=brought.amazon_callback_uri,
+                amazon_state=brought.amazon_state,
+                selling_partner_id=brought.selling_partner_id,
+                draft=brought.draft,
                 browser=browsers.begin(runtime.settings, request, noted),
             )
-    except Problem as problem:
-        return _refused(frontend, problem)
+    except Exception as error:
+        return _refused(frontend, problem_of(error))
     kept = {"authorization_id": str(authorization_id)}
     answer = _go(frontend, **kept) if frontend else JSONResponse(kept)
     answer.headers.update(_HEADERS)
