@@ -1,4 +1,4 @@
-"""A slip as PDF: typeset by Typst with fonts that cover Latin, Greek, Cyrillic, Devanagari, Arabic and Han.
+"""A slip as PDF: typeset by Typst with fonts for the scripts of the world's living languages, symbols and emoji.
 
 Why these: docs/adr/0005."""
 
@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import fontpkg_ibm_plex_sans_arabic
-import fontpkg_noto_sans
+import manimgx_fonts
 import msgspec
 import noto_cjk_sans_jp_regular
 import typst
@@ -20,21 +20,41 @@ from common.errors import Conflict
 from orders_service.slips.languages import Language
 from orders_service.slips.slip import Slip, is_right_to_left
 
-_FAMILIES = ("Noto Sans", "IBM Plex Sans Arabic", "Noto Sans CJK JP")
-_PACKAGES = (fontpkg_noto_sans, fontpkg_ibm_plex_sans_arabic, noto_cjk_sans_jp_regular)
+# The first that has a character sets it. Plex before Noto for Arabic: text copied from Noto's comes out torn.
+_SCRIPTS = (
+    *(
+        "Armenian",
+        "Bengali",
+        "Devanagari",
+        "Ethiopic",
+        "Georgian",
+        "Gujarati",
+        "Gurmukhi",
+        "Hebrew",
+        "Kannada",
+        "Khmer",
+    ),
+    *("Lao", "Malayalam", "Myanmar", "Oriya", "Sinhala", "Tamil", "Telugu", "Thai"),
+)
+_FAMILIES = (
+    *("Noto Sans", "IBM Plex Sans Arabic", "Noto Sans CJK JP"),
+    *(f"Noto Sans {script}" for script in _SCRIPTS),
+    *("Noto Sans Symbols", "Noto Emoji"),
+)
+_PACKAGES = (manimgx_fonts, fontpkg_ibm_plex_sans_arabic, noto_cjk_sans_jp_regular)
 # The longest run without a space that fits every column; longer ones may break where Typst would not.
 _RUN = re.compile(r"\S{25,}")
 _UNSEEN_BREAK = "\u200b"
 
 
-# Emoji, other symbols, private and unassigned characters: when no font has one, a box says that something was there.
-_SYMBOLS = ("So", "Sk", "Cn", "Co")
-_BOX = "□"
-_JOINERS = "\u200c\u200d"  # shape the letters beside them
+# Unseen characters that no font needs to have: formats and variation selectors. The joiners shape what is beside them.
+_UNSEEN = re.compile(r"[\ufe00-\ufe0f\U000e0100-\U000e01ef]")
+_JOINERS = "\u200c\u200d"
+_KEY_CAP = "\u20e3"
 
 
 class Unprintable(Conflict):
-    slug, title = "slip-unprintable", "The slip has letters of a script that our PDF fonts do not cover"
+    slug, title = "slip-unprintable", "The slip has a character that none of our PDF fonts has"
     fix = "Ask for the slip as HTML: the browser that prints it has fonts for them"
 
 
@@ -56,7 +76,7 @@ def render(slip: Slip, language: Language) -> bytes:
     Takes tens of milliseconds without the interpreter's lock: call it in a thread. Raises `Unprintable`.
     """
     document = msgspec.json.encode(_document(slip, language)).decode()
-    for text in (document, "".join(map(_boxed, document))):
+    for text in (document, "".join(map(_seen, document))):
         if made := _compiled(text):
             return made
     raise Unprintable
@@ -74,11 +94,11 @@ def _compiled(document: str) -> bytes | None:
     return made
 
 
-def _boxed(character: str) -> str:
-    if character.isascii() or character in _JOINERS:
+def _seen(character: str) -> str:
+    """The character, unless nobody sees it: then it is left out where a font lacks it."""
+    if character in _JOINERS:
         return character
-    kind = unicodedata.category(character)
-    return "" if kind == "Cf" else _BOX if kind in _SYMBOLS else character
+    return "" if unicodedata.category(character) == "Cf" or _UNSEEN.match(character) else character
 
 
 def _document(slip: Slip, language: Language) -> dict[str, Any]:
@@ -108,8 +128,8 @@ def _document(slip: Slip, language: Language) -> dict[str, Any]:
 
 
 def _said(text: str) -> dict[str, Any]:
-    """Text with its own direction, whatever the slip's is."""
-    return {"text": _RUN.sub(_breakable, text), "rtl": is_right_to_left(text)}
+    """Text with its own direction, whatever the slip's is. A key cap is set as its digit: the cap stands beside it."""
+    return {"text": _RUN.sub(_breakable, text.replace(_KEY_CAP, "")), "rtl": is_right_to_left(text)}
 
 
 def _breakable(run: re.Match[str]) -> str:
