@@ -3,7 +3,7 @@ a slug, where a framework's refusal would strand a seller on a page of JSON. Pur
 
 from typing import NamedTuple
 
-from starlette.datastructures import QueryParams
+from fastapi.datastructures import QueryParams
 
 from common.errors import Forbidden, InvalidRequest
 
