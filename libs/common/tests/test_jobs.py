@@ -1,16 +1,17 @@
 """Operation runs: the queue, the lease, and what a dead or overtaken worker may still do (nothing)."""
 
 import asyncio
+import time
 from collections.abc import AsyncIterator
 from uuid import UUID, uuid4
 
 import pytest
 import pytest_asyncio
 
-from common import jobs
+from common import clock, jobs
 from common.bulk import run
 from common.db import Database
-from common.jobs import OperationRun, RunFailed, RunLater, RunWaits, StaleWorker, Work
+from common.jobs import LeaseLapsed, OperationRun, RunFailed, RunLater, RunWaits, StaleWorker, Work
 from common.testing.databases import Databases
 from common.worker import LOOKS_AGAIN_SECONDS, MAX_ATTEMPTS, Worker
 
@@ -202,6 +203,79 @@ async def test_a_worker_that_was_overtaken_writes_nothing_more(database: Databas
     ended = await stored(database, run_id)
     assert outcome == ["refused"]
     assert ended.counts == {"by_the_new_one": 1}
+
+
+@pytest.mark.fault("F16")
+async def test_a_worker_that_was_overtaken_is_refused_while_the_new_one_is_still_running(database: Database) -> None:
+    run_id = await queue(database)
+    taken, go_on, end = asyncio.Event(), asyncio.Event(), asyncio.Event()
+    works: list[Work] = []
+
+    async def one_of_two(work: Work) -> None:
+        works.append(work)
+        taken.set()
+        await (go_on if len(works) == 1 else end).wait()
+        async with database.transaction() as session:
+            await work.hold(session)
+
+    stale = asyncio.create_task(Worker(database, {"count": one_of_two}).run_due())
+    await taken.wait()
+    taken.clear()
+    async with database.transaction() as session:
+        await run(session, "update operation_run set heartbeat_at = now() - interval '1 minute'")
+    new = asyncio.create_task(Worker(database, {"count": one_of_two}).run_due())
+    await taken.wait()
+    works[0].count("by_the_stale_one")
+    go_on.set()
+    await stale
+    between = await stored(database, run_id)
+    assert (between.status, between.token, between.counts) == ("running", works[1].token, {})
+    async with database.transaction() as session:
+        with pytest.raises(StaleWorker):
+            await works[0].hold(session)
+    end.set()
+    await new
+    assert (await stored(database, run_id)).status == "succeeded"
+
+
+@pytest.mark.fault("F16")
+async def test_a_worker_that_stood_still_may_not_act_until_it_has_taken_the_run_anew(database: Database) -> None:
+    """Its whole event loop stands still, heartbeat included; nobody else was there, so it is its own successor."""
+    lease = 1.2
+    held: list[bool] = []
+
+    async def count(work: Work) -> None:
+        if not held:
+            work.still_holds()
+            time.sleep(lease)  # noqa: ASYNC251 - that is the fault
+        try:
+            work.still_holds()
+        except LeaseLapsed:
+            held.append(False)
+            raise
+        held.append(True)
+
+    run_id = await queue(database)
+    worker = Worker(database, {"count": count}, lease_seconds=lease)
+    while (await stored(database, run_id)).status != "succeeded":
+        await worker.run_due()
+    assert held == [False, True]
+
+
+@pytest.mark.fault("F16")
+async def test_a_worker_that_waits_longer_than_its_lease_keeps_it_by_its_heartbeat(database: Database) -> None:
+    lease = 1.0
+
+    async def count(work: Work) -> None:
+        ends = clock.elapsed() + 2 * lease
+        while clock.elapsed() < ends:
+            await asyncio.sleep(0.05)
+        work.still_holds()
+
+    run_id = await queue(database)
+    await Worker(database, {"count": count}, lease_seconds=lease).run_due()
+    ended = await stored(database, run_id)
+    assert (ended.status, ended.attempts) == ("succeeded", 1)
 
 
 async def test_two_runs_of_one_connection_and_operation_never_run_together(database: Database) -> None:

@@ -82,6 +82,10 @@ class StaleWorker(Exception):
     """Another worker has taken this run over: stop, nothing of yours is written any more."""
 
 
+class LeaseLapsed(StaleWorker):
+    """This worker has not renewed its lease in time: another may have taken the run over already."""
+
+
 class RunFailed(Exception):
     """The run cannot go on and says why: `code` is stable, the text is for people."""
 
@@ -121,6 +125,14 @@ class Work:
     counts: dict[str, int] = field(default_factory=dict)
     errors: list[dict[str, Any]] = field(default_factory=list)
     progress: float = 0.0
+    # Until when this worker may act for the run (`clock.elapsed`); only a lease that is written in time moves it.
+    lease_ends: float = field(default_factory=lambda: float("inf"))
+
+    def still_holds(self) -> None:
+        """The fence of every write to Amazon. Raises `LeaseLapsed` when another worker may have the run, and may have
+        written something newer: what was prepared is then left for the next one to read back."""
+        if clock.elapsed() >= self.lease_ends:
+            raise LeaseLapsed(f"the lease of run {self.id} was not renewed in time")
 
     def count(self, name: str, by: int = 1) -> None:
         self.counts[name] = self.counts.get(name, 0) + by

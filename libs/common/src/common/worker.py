@@ -24,7 +24,9 @@ _decoder = msgspec.json.Decoder()
 
 # A worker that has not written for this long is taken for dead (RELIABILITY F1: resumed within 10 s).
 LEASE_SECONDS = 8.0
-HEARTBEAT_SECONDS = 2.0
+HEARTBEATS_PER_LEASE = 4
+# Of a lease's end nothing is sent any more: a call that leaves then would still be on its way when another takes over.
+_LAST_PART = 1 / HEARTBEATS_PER_LEASE
 POLL_SECONDS = 0.5
 MAX_ATTEMPTS = 8
 # A run that waits for people is woken; should that be missed in the moment in which it lies down, it looks for itself.
@@ -36,10 +38,18 @@ finished = Counter("entrepot_operation_runs_total", "Operation runs that ended",
 class Worker:
     """Claims due runs and brings each to its end; also turns due schedules into runs."""
 
-    def __init__(self, database: Database, runners: Mapping[str, Runner], *, concurrency: int = 4) -> None:
+    def __init__(
+        self,
+        database: Database,
+        runners: Mapping[str, Runner],
+        *,
+        concurrency: int = 4,
+        lease_seconds: float = LEASE_SECONDS,
+    ) -> None:
         self._database = database
         self._runners = runners
         self._concurrency = concurrency
+        self._lease_seconds = lease_seconds
         self._busy: set[asyncio.Task[None]] = set()
 
     async def run(self) -> None:
@@ -120,6 +130,7 @@ class Worker:
             return None
 
     async def _claim_next(self, token: UUID) -> Work | None:
+        lease_ends = self._lease_from_now()
         async with self._database.transaction() as session:
             rows = await run(
                 session,
@@ -140,7 +151,7 @@ class Worker:
                 token,
                 list(self._runners),
                 clock.now(),
-                LEASE_SECONDS,
+                self._lease_seconds,
             )
         if not rows:
             return None
@@ -157,7 +168,12 @@ class Worker:
             errors=_loads(row[8]),
             progress=row[9],
             token=token,
+            lease_ends=lease_ends,
         )
+
+    def _lease_from_now(self) -> float:
+        """Taken before the database is asked, whose clock begins later: ours never outlives its."""
+        return clock.elapsed() + self._lease_seconds * (1 - _LAST_PART)
 
     async def execute(self, work: Work) -> None:
         """Runs one claimed run to its end; every outcome is written, none is silent."""
@@ -188,18 +204,25 @@ class Worker:
     async def _beat(self, work: Work) -> None:
         """Keeps the lease while a runner waits for Amazon; it does not touch the cursor."""
         while True:
-            await asyncio.sleep(HEARTBEAT_SECONDS)
+            await asyncio.sleep(self._lease_seconds / HEARTBEATS_PER_LEASE)
+            lease_ends = self._lease_from_now()
             try:
                 async with self._database.transaction() as session:
-                    await run(
+                    ours = await run(
                         session,
-                        "update operation_run set heartbeat_at = clock_timestamp() where id = $1 and token = $2",
+                        "update operation_run set heartbeat_at = clock_timestamp() "
+                        "where id = $1 and token = $2 and status = 'running' returning id",
                         work.id,
                         work.token,
                     )
             except Exception as error:
                 if not is_transient(error):
                     raise
+                continue
+            if not ours:
+                work.lease_ends = float("-inf")
+                return
+            work.lease_ends = lease_ends
 
     async def _retry_or_fail(self, work: Work, error: Exception) -> None:
         async with self._database.transaction() as session:

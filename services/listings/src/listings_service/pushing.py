@@ -11,7 +11,7 @@ from sqlmodel import col, or_, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from common import clock, outbox
-from common.amazon.client import AmazonClient, Seller
+from common.amazon.client import AmazonClient, Fence, Seller
 from common.amazon.errors import AmazonError, InvalidInput, NotFound
 from common.contracts.event import Event
 from common.contracts.listings import ListingRejected
@@ -36,7 +36,7 @@ async def push(db: Database, amazon: AmazonClient, seller: Seller, work: Work, d
         planned, intents = await _intend(session, work)
     if not intents:
         return planned > 0
-    outcomes = await _send(amazon, seller, intents)
+    outcomes = await _send(amazon, seller, intents, work.still_holds)
     async with db.transaction() as session:
         await work.hold(session)
         await _record(session, work, intents, outcomes, delays)
@@ -96,13 +96,13 @@ async def _intend(session: AsyncSession, work: Work) -> tuple[int, list[Intent]]
     return planned, intents
 
 
-async def _send(amazon: AmazonClient, seller: Seller, intents: Sequence[Intent]) -> dict[UUID, Outcome]:
+async def _send(amazon: AmazonClient, seller: Seller, intents: Sequence[Intent], fence: Fence) -> dict[UUID, Outcome]:
     offers, outcomes = await _read_offers(amazon, seller, [intent for intent in intents if intent.price is not None])
     allowed = asyncio.Semaphore(_IN_FLIGHT)
 
     async def one(intent: Intent) -> None:
         async with allowed:
-            outcomes[intent.variant_id] = await send(amazon, seller, intent, offers.get(intent.variant_id))
+            outcomes[intent.variant_id] = await send(amazon, seller, intent, offers.get(intent.variant_id), fence)
 
     await asyncio.gather(*(one(intent) for intent in intents if intent.variant_id not in outcomes))
     return outcomes

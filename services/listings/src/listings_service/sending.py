@@ -6,7 +6,7 @@ from decimal import Decimal
 from typing import Any, Literal
 from uuid import UUID
 
-from common.amazon.client import AmazonClient, Seller
+from common.amazon.client import AmazonClient, Fence, Seller
 from common.amazon.errors import (
     AccessDenied,
     AmazonError,
@@ -67,15 +67,17 @@ class Outcome:
     stop: AmazonError | None = None
 
 
-async def send(amazon: AmazonClient, seller: Seller, intent: Intent, offer: dict[str, Any] | None) -> Outcome:
+async def send(
+    amazon: AmazonClient, seller: Seller, intent: Intent, offer: dict[str, Any] | None, fence: Fence
+) -> Outcome:
     """Sends the parts in one patch. `offer` is what Amazon shows now: a price keeps its siblings (edge 19).
 
     When Amazon minds a patch of both parts, each goes alone, so that a refused price never holds back a quantity.
     """
-    outcome = await _attempt(amazon, seller, intent, intent.parts, offer)
+    outcome = await _attempt(amazon, seller, intent, intent.parts, offer, fence)
     if len(intent.parts) > 1 and any(isinstance(answer, Refusal) for answer in outcome.answers.values()):
         for part in intent.parts:
-            alone = await _attempt(amazon, seller, intent, (part,), offer)
+            alone = await _attempt(amazon, seller, intent, (part,), offer, fence)
             outcome.answers |= alone.answers
             outcome.stop = outcome.stop or alone.stop
     if any(isinstance(answer, Refusal) for answer in outcome.answers.values()):
@@ -84,7 +86,12 @@ async def send(amazon: AmazonClient, seller: Seller, intent: Intent, offer: dict
 
 
 async def _attempt(
-    amazon: AmazonClient, seller: Seller, intent: Intent, parts: tuple[Part, ...], offer: dict[str, Any] | None
+    amazon: AmazonClient,
+    seller: Seller,
+    intent: Intent,
+    parts: tuple[Part, ...],
+    offer: dict[str, Any] | None,
+    fence: Fence,
 ) -> Outcome:
     try:
         submission = await patch_listings_item(
@@ -94,6 +101,7 @@ async def _attempt(
             marketplace_id=intent.marketplace_id,
             product_type=intent.product_type or _DEFAULT_PRODUCT_TYPE,
             patches=[_patch(part, intent, offer) for part in parts],
+            fence=fence,
         )
     except NotFound:
         return Outcome(gone=True)

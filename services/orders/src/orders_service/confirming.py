@@ -182,7 +182,12 @@ class SyncOrders:
     async def _send(self, work: Work, due: _Due, parcel: _Parcel) -> None:
         try:
             await confirm_shipment(
-                self._amazon, parcel.seller, due.amazon_order_id, parcel.package, marketplace_id=due.marketplace_id
+                self._amazon,
+                parcel.seller,
+                due.amazon_order_id,
+                parcel.package,
+                marketplace_id=due.marketplace_id,
+                fence=work.still_holds,
             )
         except (OutcomeUnknown, Unavailable):
             # It may have been carried out: the shipment stays `sending`, and is looked for before it is sent again.
