@@ -98,7 +98,11 @@ class Runtime(Generic[S]):
 
     def worker(self) -> Worker:
         """What executes this service's operation runs."""
-        return Worker(self.db, self.service.operations(self) if self.service.operations else {})
+        return Worker(
+            self.db,
+            self.service.operations(self) if self.service.operations else {},
+            alarm_after_seconds=self.settings.run_wait_alarm_seconds,
+        )
 
     async def close(self) -> None:
         await self.http.aclose()

@@ -73,6 +73,10 @@ class ServiceSettings(SealingSettings):
     )
     replica: int = Field(default=0, description="ordinal of this replica; makes the consumer's static instance id")
 
+    run_wait_alarm_seconds: float = Field(
+        default=900, gt=0, description="how long a run may wait for one thing before that is an error in the log"
+    )
+
     clock_url: AnyHttpUrl | None = Field(
         default=None, description="a clock to follow, the local Amazon's /sandbox/clock; refused in production"
     )

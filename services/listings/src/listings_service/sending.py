@@ -9,13 +9,13 @@ from uuid import UUID
 from common.amazon.client import AmazonClient, Fence, Seller
 from common.amazon.errors import (
     AccessDenied,
+    AccessTokenUnavailable,
     AmazonError,
-    AuthUnavailable,
+    AmazonNotFound,
     ConnectionNotActive,
     ConnectionRevoked,
     InvalidInput,
     MalformedAnswer,
-    NotFound,
     Throttled,
 )
 from common.amazon.listing import Submission
@@ -103,12 +103,12 @@ async def _attempt(
             patches=[_patch(part, intent, offer) for part in parts],
             fence=fence,
         )
-    except NotFound:
+    except AmazonNotFound:
         return Outcome(gone=True)
     except InvalidInput as refused:
         refusal = Refusal(refused.code or str(refused.status), refused.message or "Amazon refused the request")
         return _all(parts, refusal)
-    except (Throttled, ConnectionRevoked, ConnectionNotActive, AuthUnavailable, AccessDenied) as stop:
+    except (Throttled, ConnectionRevoked, ConnectionNotActive, AccessTokenUnavailable, AccessDenied) as stop:
         return _all(parts, "not_sent", stop)
     except MalformedAnswer:
         return _all(parts, "unknown")
@@ -148,7 +148,7 @@ async def _is_gone(amazon: AmazonClient, seller: Seller, intent: Intent) -> bool
     """Whether the refusal only says that there is no such listing any more (edge 20)."""
     try:
         await seen.get(amazon, seller, intent.marketplace_id, intent.sku)
-    except NotFound:
+    except AmazonNotFound:
         return True
     except AmazonError:
         return False

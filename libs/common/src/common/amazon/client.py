@@ -18,10 +18,10 @@ from common.amazon.access import AccessTokens, Seller
 from common.amazon.errors import (
     AccessDenied,
     AmazonError,
+    AmazonUnavailable,
     MalformedAnswer,
     OutcomeUnknown,
     Throttled,
-    Unavailable,
     first_fault,
     refusal,
 )
@@ -198,7 +198,7 @@ class AmazonClient:
             answer = await self._http.send(request)
         except http.NotSent as cause:
             _failed(operation, seller, "not_sent", str(cause))
-            raise Unavailable(operation.name, reason="not sent") from cause
+            raise AmazonUnavailable(operation.name, reason="not sent") from cause
         except http.OutcomeUnknown as cause:
             _failed(operation, seller, "unknown", str(cause))
             raise OutcomeUnknown(operation.name) from cause
@@ -222,7 +222,7 @@ class AmazonClient:
             return refusal(operation.name, status, fault, request_id)
         if not operation.idempotent:
             return OutcomeUnknown(operation.name, status=status, request_id=request_id)
-        return Unavailable(operation.name, status=status, code=fault.code, request_id=request_id)
+        return AmazonUnavailable(operation.name, status=status, code=fault.code, request_id=request_id)
 
 
 def _may_repeat(error: Exception, operation: Operation) -> bool:
@@ -234,7 +234,7 @@ def _may_repeat(error: Exception, operation: Operation) -> bool:
             # attempt waits for a token.
             return error.status == 429
         case _:
-            return isinstance(error, Unavailable)
+            return isinstance(error, AmazonUnavailable)
 
 
 class _RetryBudget:
