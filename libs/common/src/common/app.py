@@ -5,6 +5,7 @@ import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from functools import partial
 from typing import Annotated, Any, Generic, TypeVar
 
 import structlog
@@ -26,7 +27,9 @@ from common.health import database_problem, health_routes
 from common.jobs import Runner
 from common.kafka import Consumer, Handler
 from common.outbox import Notifier, Relay
+from common.pulse import Pulse
 from common.reading import Reads
+from common.replica_lock import ReplicaLock
 from common.rewrapping import SealedColumn
 from common.service_tokens import RemoteKeys, ServiceToken
 from common.settings import ServiceSettings
@@ -50,6 +53,8 @@ class Runtime(Generic[S]):
         )
         self.reads = Reads(self.db.engine)
         self.http = http.client()
+        # Of the loops that must move for this process to be ready; filled when they start.
+        self.pulses: list[Pulse] = []
         self.key_ring = KeyRing.parse(settings.key_ring.get_secret_value())
         auth_url = str(settings.auth_url).rstrip("/")
         self.service_token = ServiceToken(self.http, auth_url, settings.service_key.get_secret_value())
@@ -183,11 +188,13 @@ def create_service_app(service: Service[S], settings: S) -> FastAPI:
 def _loops(runtime: Runtime[S]) -> dict[str, Callable[[], Awaitable[None]]]:
     if "worker" not in runtime.settings.roles:
         return {"notifier": Notifier(runtime.db).run}
-    loops: dict[str, Callable[[], Awaitable[None]]] = {
-        "relay": Relay(runtime.db, runtime.settings.kafka_bootstrap_servers).run
-    }
+    relay = Relay(runtime.db, runtime.settings.kafka_bootstrap_servers)
+    loops: dict[str, Callable[[], Awaitable[None]]] = {"relay": relay.run}
+    runtime.pulses = [relay.pulse]
     if consumer := runtime.consumer():
-        loops["consumer"] = consumer.run
+        alone = ReplicaLock(runtime.db, runtime.settings.replica, consumer.pulse)
+        loops["consumer"] = partial(alone.run, consumer.run)
+        runtime.pulses.append(consumer.pulse)
     if runtime.service.operations:
         loops["jobs"] = runtime.worker().run
     if runtime.service.background:

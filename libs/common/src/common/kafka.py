@@ -14,6 +14,7 @@ from common.contracts.catalogue import EVENTS
 from common.contracts.event import Event, MalformedEvent, Received, UnknownEvent, decode
 from common.db import Database, is_transient
 from common.dead_letters import DeadLetter, Rejected
+from common.pulse import Pulse
 from common.telemetry import correlate
 
 log = structlog.get_logger()
@@ -61,6 +62,7 @@ class Consumer:
         self._handler = handler
         self._replica = replica
         self._rest_seconds = rest_seconds
+        self.pulse = Pulse("consumer")
 
     async def run(self) -> None:
         """Consumes until cancelled; the broker being away is waited out."""
@@ -68,6 +70,7 @@ class Consumer:
             try:
                 await self._consume()
             except (OSError, KafkaError) as error:
+                self.pulse.waits(type(error).__name__)
                 log.warning("consumer_waits", consumer=self.name, reason=type(error).__name__, detail=str(error)[:200])
                 await asyncio.sleep(1)
 
@@ -83,10 +86,11 @@ class Consumer:
             fetch_max_wait_ms=100,
             max_poll_interval_ms=300_000,
         )
-        await consumer.start()
         try:
+            await consumer.start()
             while True:
                 batch = await consumer.getmany(timeout_ms=5 if self._rest_seconds else 1000, max_records=BATCH)
+                self.pulse.beat()
                 records = [record for partition in batch.values() for record in partition]
                 if not records:
                     await self._rest(consumer)
@@ -115,6 +119,7 @@ class Consumer:
             except Exception as error:
                 if not is_transient(error):
                     raise
+                self.pulse.waits("the database is away")
                 log.warning("batch_waits_for_database", consumer=self.name, reason=type(error).__name__)
                 await asyncio.sleep(waited)
                 waited = min(waited * 2, 5.0)

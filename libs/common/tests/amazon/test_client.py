@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 import structlog
 
+from common import telemetry
 from common.amazon import errors, listings, orders, sellers
 from common.amazon.access import Seller
 from common.amazon.client import AmazonClient
@@ -298,6 +299,13 @@ async def test_no_log_or_error_of_a_failing_call_holds_a_token_or_a_body(
             with pytest.raises(errors.AmazonError) as failure:
                 await get_order(client_of(attempts=2), seller)
             failures.append(failure.value)
+    refused = telemetry.redact(None, "warning", next(line for line in logged if line["event"] == "amazon_call_failed"))
+    assert {name: refused[name] for name in ("operation", "status", "amazon_code", "amazon_request_id")} == {
+        "operation": "getOrder",
+        "status": "403",
+        "amazon_code": "InternalFailure",
+        "amazon_request_id": "request-1",
+    }
     told = json.dumps(logged, default=str) + repr(failures) + "".join(str(failure) for failure in failures)
     assert len(failures) == 4
     assert not any(secret in told for secret in secrets)

@@ -290,11 +290,11 @@ def _failed(
 ) -> None:
     _counter(operation.name, status).inc()
     log.warning(
-        "amazon call failed",
+        "amazon_call_failed",
         operation=operation.name,
         region=seller.region,
         connection_id=str(seller.connection_id),
         status=status,
-        code=code,
-        request_id=request_id,
+        amazon_code=code,
+        amazon_request_id=request_id,
     )
