@@ -14,7 +14,7 @@ from prometheus_client import Histogram
 from starlette.middleware.cors import CORSMiddleware
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from common import errors, followed_clock, front_door, http, telemetry
+from common import dead_letters, errors, followed_clock, front_door, http, refused_events, telemetry
 from common.amazon.access import AccessTokens, AuthAccessTokens
 from common.amazon.client import AmazonClient
 from common.amazon.limits import Limits
@@ -27,6 +27,7 @@ from common.health import database_problem, health_routes
 from common.jobs import Runner
 from common.kafka import Consumer, Handler
 from common.outbox import Notifier, Relay
+from common.pruning import Pruning
 from common.pulse import Pulse
 from common.reading import Reads
 from common.replica_lock import ReplicaLock
@@ -97,6 +98,7 @@ class Runtime(Generic[S]):
             name=self.service.name,
             topics=self.service.topics,
             handler=self.service.events(self),
+            key_ring=self.key_ring,
             replica=self.settings.replica,
             rest_seconds=self.settings.consumer_rest_seconds,
         )
@@ -130,6 +132,11 @@ class Service(Generic[S]):
     keys: Callable[[Runtime[S]], KeySource] | None = None
     access: Callable[[Runtime[S]], AccessTokens] | None = None
     sealed: Sequence[SealedColumn] = ()
+
+    @property
+    def all_sealed(self) -> Sequence[SealedColumn]:
+        """Its own columns, and what every service that reads topics keeps of the messages that it refused."""
+        return (*self.sealed, dead_letters.SEALED) if self.topics else self.sealed
 
 
 async def _runtime(request: Request) -> Runtime[Any]:
@@ -171,6 +178,8 @@ def create_service_app(service: Service[S], settings: S) -> FastAPI:
     if "api" in settings.roles:
         for router in service.routers:
             app.include_router(router)
+        if service.topics:
+            app.include_router(refused_events.router)
     app.add_middleware(front_door.FrontDoor, settings=settings)
     if settings.cors_origins:
         app.add_middleware(
@@ -194,7 +203,9 @@ def _loops(runtime: Runtime[S]) -> dict[str, Callable[[], Awaitable[None]]]:
     if consumer := runtime.consumer():
         alone = ReplicaLock(runtime.db, runtime.settings.replica, consumer.pulse)
         loops["consumer"] = partial(alone.run, consumer.run)
+        loops["replay"] = consumer.replay_by_itself
         runtime.pulses.append(consumer.pulse)
+    loops["pruning"] = Pruning(runtime.db, runtime.settings).run
     if runtime.service.operations:
         loops["jobs"] = runtime.worker().run
     if runtime.service.background:

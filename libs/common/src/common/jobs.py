@@ -42,6 +42,7 @@ class OperationRun(CommonTable, table=True):
         ),
         Index("ix_operation_run_due", "due_at", postgresql_where=text("status in ('queued', 'running')")),
         Index("ix_operation_run_account", "account_id", "created_at"),
+        Index("ix_operation_run_ended", "finished_at", postgresql_where=text("finished_at is not null")),
     )
 
     id: UUID = Field(default_factory=uuid4, primary_key=True)
@@ -135,6 +136,7 @@ class Work:
     # What the run waited for last, and whether anything has been done for it since.
     waited_for: dict[str, Any] | None = None
     moved: bool = False
+    claimed_cursor: dict[str, Any] | None = None
     # Until when this worker may act for the run (`clock.elapsed`); only a lease that is written in time moves it.
     lease_ends: float = field(default_factory=lambda: float("inf"))
 
@@ -155,10 +157,11 @@ class Work:
 
     def has_moved(self) -> bool:
         """Whether this worker got the run any further: a runner without a cursor says so by `moved`."""
-        return self.moved or self.cursor != self._cursor_when_claimed
+        return self.moved or self.cursor != self.claimed_cursor
 
     def __post_init__(self) -> None:
-        self._cursor_when_claimed = dict(self.cursor)
+        if self.claimed_cursor is None:
+            self.claimed_cursor = dict(self.cursor)
 
     async def hold(self, session: AsyncSession) -> None:
         """First statement of every page's transaction: writes progress, and raises `StaleWorker` when overtaken."""
