@@ -416,3 +416,53 @@ async def test_a_consumer_that_dies_after_the_effect_and_before_the_offset_has_o
         living.cancel()
         await asyncio.gather(living, return_exceptions=True)
     assert await effects(database) == [("A", number) for number in range(20)]
+
+
+@pytest.mark.wire
+@pytest.mark.fault("F3")
+async def test_a_consumer_that_dies_inside_a_batch_gets_the_whole_batch_again(database: Database, kafka: str) -> None:
+    """Before the effect's commit: an offset that was committed first would have lost the batch."""
+    topic = f"inside-{uuid4().hex[:8]}"
+    producer = AIOKafkaProducer(bootstrap_servers=kafka)
+    await producer.start()
+    for number in range(20):
+        await producer.send_and_wait(topic, encode(change("A", number), event_id=uuid4(), source="test"), key=b"k")
+    await producer.stop()
+
+    class Killed(BaseException):
+        """The process dies: no handler of ours runs."""
+
+    async def dies(session: AsyncSession, events: Sequence[Received]) -> None:
+        await Effects()(session, events)
+        raise Killed
+
+    dying = Consumer(database, kafka, name=f"c-{topic}", topics=(topic,), handler=dies, key_ring=RING)
+    with pytest.raises(Killed):
+        await dying.run()
+    assert await effects(database) == []
+    living = asyncio.create_task(consumer_of(database, Effects(), kafka, topic).run())
+    try:
+        async with asyncio.timeout(60):
+            while len(await effects(database)) < 20:
+                await asyncio.sleep(0.05)
+    finally:
+        living.cancel()
+        await asyncio.gather(living, return_exceptions=True)
+    assert await effects(database) == [("A", number) for number in range(20)]
+
+
+@pytest.mark.fault("F7")
+@pytest.mark.fault("F9")
+async def test_a_handled_event_again_in_a_batch_in_which_another_fails_has_no_second_effect(database: Database) -> None:
+    handler = Effects()
+    consumer = consumer_of(database, handler)
+    again = encode(change("A"), event_id=uuid4(), source="test")
+    await consumer.process([record(again, topic="t", key="k")])
+    handler.refuse = {"bad"}
+    bad = encode(change("bad"), event_id=uuid4(), source="test")
+    await consumer.process([record(message, topic="t", key="k") for message in (again, bad, again)])
+    assert await effects(database) == [("A", 1)]
+    handler.refuse = set()
+    assert await consumer.replay() == 1
+    await consumer.process([record(message, topic="t", key="k") for message in (again, bad)])
+    assert await effects(database) == [("A", 1), ("bad", 1)]
