@@ -11,6 +11,7 @@ from typing import Any
 import asyncpg
 import structlog
 
+from common.database_url import connect
 from common.db import Database
 from common.pulse import Pulse
 
@@ -36,9 +37,7 @@ class ReplicaLock:
         try:
             while running is None or not running.done():
                 try:
-                    connection = await asyncpg.connect(
-                        self._database.url, timeout=5, server_settings={"application_name": "replica-lock"}
-                    )
+                    connection = await connect(self._database.url, application_name="replica-lock")
                 except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError):
                     await asyncio.sleep(_POLL_SECONDS)
                     continue
