@@ -17,6 +17,7 @@ from common.bulk import run as run_sql
 from common.cli import freeze_startup
 from common.contracts.event import Event, Money
 from common.contracts.orders import OrderImported, OrderLine
+from common.crypto import KeyRing
 from common.db import Database
 from common.kafka import BATCH, Consumer
 from common.testing.events import deliver
@@ -157,7 +158,12 @@ def _orders(account_id: UUID, count: int, first: int = 0) -> list[Event]:
 
 async def _through_the_handler(database: Database, events: Sequence[Event]) -> float:
     consumer = Consumer(
-        database, "", name="compliance", topics=TOPICS, handler=handler(restock_reroute_delay_seconds=0)
+        database,
+        "",
+        name="compliance",
+        topics=TOPICS,
+        handler=handler(restock_reroute_delay_seconds=0),
+        key_ring=KeyRing({"bench": bytes(32)}),
     )
     began = time.perf_counter()
     for start in range(0, len(events), BATCH):

@@ -164,3 +164,17 @@ async def test_a_grant_revoked_between_two_pages_of_a_run_is_the_end_of_its_call
     announced = Counter(event.amazon_order_id for event in await shop.published(OrderImported))
     assert announced == Counter([*placed, *later])
     assert await pair.notified() == ["authorized", "revoked", "authorized"]
+
+
+@pytest.mark.fault("F14")
+@pytest.mark.edge(21)
+async def test_a_grant_that_is_replaced_again_and_again_stops_no_run(pair: Pair) -> None:
+    """Each replacement kills the access tokens before it; the second one comes before the first is settled."""
+    shop = pair.shop
+    assert (await shop.get_orders())["status"] == "succeeded"
+    for _ in range(3):
+        await pair.revoke()
+        await pair.consent()
+        before = await pair.calls()
+        assert (await shop.get_orders())["status"] == "succeeded"
+        assert (await pair.calls() - before)["searchOrders 403"] == 0

@@ -1,18 +1,21 @@
 """Operation runs: the queue, the lease, and what a dead or overtaken worker may still do (nothing)."""
 
 import asyncio
+import time
 from collections.abc import AsyncIterator
+from datetime import datetime, timedelta
 from uuid import UUID, uuid4
 
 import pytest
 import pytest_asyncio
+import structlog
 
-from common import jobs
+from common import clock, jobs
 from common.bulk import run
 from common.db import Database
-from common.jobs import OperationRun, RunFailed, RunLater, RunWaits, StaleWorker, Work
+from common.jobs import LeaseLapsed, OperationRun, RunFailed, RunLater, RunWaits, StaleWorker, Work
 from common.testing.databases import Databases
-from common.worker import LOOKS_AGAIN_SECONDS, MAX_ATTEMPTS, Worker
+from common.worker import LONGEST_PAUSE, LOOKS_AGAIN_SECONDS, MAX_ATTEMPTS, Worker
 
 ACCOUNT, CONNECTION = uuid4(), uuid4()
 
@@ -141,10 +144,14 @@ async def test_a_run_that_waits_for_people_says_why_uses_no_attempt_and_goes_on_
         await worker.run_due()
     waiting = await stored(database, run_id)
     assert (waiting.status, waiting.attempts, waiting.errors) == ("queued", 0, [])
+    assert waiting.waits_for is not None
+    assert datetime.fromisoformat(waiting.waits_for.pop("since")) <= clock.now()
+    assert datetime.fromisoformat(waiting.waits_for.pop("until")) == waiting.due_at > clock.now()
     assert waiting.waits_for == {
         "code": "connection_not_active",
         "detail": "the connection is revoked",
         "fix": "Authorize it again",
+        "alarmed": False,
     }
     consented = True
     assert await worker.run_due() == 0
@@ -160,7 +167,7 @@ async def test_a_waiting_run_looks_for_itself_when_nobody_wakes_it(database: Dat
     async def count(work: Work) -> None:
         if not work.cursor:
             work.cursor = {"page": 4}
-            raise RunWaits("connection_not_active", "the connection is revoked")
+            raise RunWaits("connection_not_active", "the connection is revoked", fix="Authorize it again")
 
     run_id = await queue(database)
     worker = Worker(database, {"count": count})
@@ -170,6 +177,87 @@ async def test_a_waiting_run_looks_for_itself_when_nobody_wakes_it(database: Dat
         await run(session, f"update operation_run set due_at = {earlier}")
     assert await worker.run_due() == 1
     assert (await stored(database, run_id)).status == "succeeded"
+
+
+@pytest.mark.fault("F11")
+async def test_a_run_that_waits_says_since_when_looks_again_by_itself_and_raises_one_alarm(database: Database) -> None:
+    is_away = True
+
+    async def count(_: Work) -> None:
+        if is_away:
+            raise RunWaits("amazon_away", "503", fix="Nothing", seconds=2.0)
+
+    async def ago(minutes: float) -> None:
+        """As if the run had begun to wait so long ago."""
+        since = (clock.now() - timedelta(minutes=minutes)).isoformat()
+        async with database.transaction() as session:
+            change = "due_at = now(), waits_for = jsonb_set(waits_for, '{since}', to_jsonb($1::text))"
+            await run(session, f"update operation_run set {change}", since)
+
+    run_id = await queue(database)
+    worker = Worker(database, {"count": count}, alarm_after_seconds=600)
+    with structlog.testing.capture_logs() as logs:
+        await worker.run_due()
+        first = (await stored(database, run_id)).waits_for
+        assert first is not None
+        for minutes in (5, 11, 12):
+            await ago(minutes)
+            assert await worker.run_due() == 1
+        waiting = await stored(database, run_id)
+    assert waiting.waits_for is not None
+    assert (waiting.status, waiting.attempts, waiting.waits_for["alarmed"]) == ("queued", 0, True)
+    lasting = clock.now() - datetime.fromisoformat(waiting.waits_for["since"])
+    assert timedelta(minutes=12) <= lasting < timedelta(minutes=13)
+    assert timedelta(seconds=1) < waiting.due_at - clock.now() <= timedelta(seconds=LONGEST_PAUSE)
+    told = [(line["log_level"], line["event"], line["error_code"]) for line in logs]
+    assert told == [("warning", "run_waits", "amazon_away"), ("error", "run_waits_too_long", "amazon_away")]
+    is_away = False
+    await ago(13)
+    await worker.run_due()
+    ended = await stored(database, run_id)
+    assert (ended.status, ended.waits_for) == ("succeeded", None)
+
+
+async def test_a_run_that_moves_on_between_its_waits_raises_no_alarm(database: Database) -> None:
+    async def count(work: Work) -> None:
+        work.cursor = {"page": work.cursor.get("page", 0) + 1}
+        async with database.transaction() as session:
+            await work.hold(session)
+        raise RunWaits("amazon_throttles", "429", fix="Nothing", seconds=0)
+
+    run_id = await queue(database)
+    worker = Worker(database, {"count": count}, alarm_after_seconds=0.001)
+    with structlog.testing.capture_logs() as logs:
+        for _ in range(3):
+            async with database.transaction() as session:
+                await run(session, "update operation_run set due_at = created_at")
+            work = await worker._claim()
+            assert work is not None
+            await worker.execute(work)
+    waiting = await stored(database, run_id)
+    assert (waiting.cursor, waiting.waits_for and waiting.waits_for["alarmed"]) == ({"page": 3}, False)
+    assert {line["event"] for line in logs} == {"run_waits"}
+
+
+@pytest.mark.fault("F4")
+async def test_a_run_whose_database_goes_away_waits_for_it_and_uses_no_attempt(database: Database) -> None:
+    tries = 0
+
+    async def count(_: Work) -> None:
+        nonlocal tries
+        tries += 1
+        if tries <= MAX_ATTEMPTS + 1:
+            async with database.transaction() as session:
+                await run(session, "select pg_terminate_backend(pg_backend_pid())")
+
+    run_id = await queue(database)
+    worker = Worker(database, {"count": count})
+    while (await stored(database, run_id)).status == "queued":
+        async with database.transaction() as session:
+            await run(session, "update operation_run set due_at = created_at")
+        await worker.run_due()
+    ended = await stored(database, run_id)
+    assert (tries, ended.status, ended.attempts) == (MAX_ATTEMPTS + 2, "succeeded", 1)
 
 
 @pytest.mark.fault("F16")
@@ -202,6 +290,79 @@ async def test_a_worker_that_was_overtaken_writes_nothing_more(database: Databas
     ended = await stored(database, run_id)
     assert outcome == ["refused"]
     assert ended.counts == {"by_the_new_one": 1}
+
+
+@pytest.mark.fault("F16")
+async def test_a_worker_that_was_overtaken_is_refused_while_the_new_one_is_still_running(database: Database) -> None:
+    run_id = await queue(database)
+    taken, go_on, end = asyncio.Event(), asyncio.Event(), asyncio.Event()
+    works: list[Work] = []
+
+    async def one_of_two(work: Work) -> None:
+        works.append(work)
+        taken.set()
+        await (go_on if len(works) == 1 else end).wait()
+        async with database.transaction() as session:
+            await work.hold(session)
+
+    stale = asyncio.create_task(Worker(database, {"count": one_of_two}).run_due())
+    await taken.wait()
+    taken.clear()
+    async with database.transaction() as session:
+        await run(session, "update operation_run set heartbeat_at = now() - interval '1 minute'")
+    new = asyncio.create_task(Worker(database, {"count": one_of_two}).run_due())
+    await taken.wait()
+    works[0].count("by_the_stale_one")
+    go_on.set()
+    await stale
+    between = await stored(database, run_id)
+    assert (between.status, between.token, between.counts) == ("running", works[1].token, {})
+    async with database.transaction() as session:
+        with pytest.raises(StaleWorker):
+            await works[0].hold(session)
+    end.set()
+    await new
+    assert (await stored(database, run_id)).status == "succeeded"
+
+
+@pytest.mark.fault("F16")
+async def test_a_worker_that_stood_still_may_not_act_until_it_has_taken_the_run_anew(database: Database) -> None:
+    """Its whole event loop stands still, heartbeat included; nobody else was there, so it is its own successor."""
+    lease = 1.2
+    held: list[bool] = []
+
+    async def count(work: Work) -> None:
+        if not held:
+            work.still_holds()
+            time.sleep(lease)  # noqa: ASYNC251 - that is the fault
+        try:
+            work.still_holds()
+        except LeaseLapsed:
+            held.append(False)
+            raise
+        held.append(True)
+
+    run_id = await queue(database)
+    worker = Worker(database, {"count": count}, lease_seconds=lease)
+    while (await stored(database, run_id)).status != "succeeded":
+        await worker.run_due()
+    assert held == [False, True]
+
+
+@pytest.mark.fault("F16")
+async def test_a_worker_that_waits_longer_than_its_lease_keeps_it_by_its_heartbeat(database: Database) -> None:
+    lease = 1.0
+
+    async def count(work: Work) -> None:
+        ends = clock.elapsed() + 2 * lease
+        while clock.elapsed() < ends:
+            await asyncio.sleep(0.05)
+        work.still_holds()
+
+    run_id = await queue(database)
+    await Worker(database, {"count": count}, lease_seconds=lease).run_due()
+    ended = await stored(database, run_id)
+    assert (ended.status, ended.attempts) == ("succeeded", 1)
 
 
 async def test_two_runs_of_one_connection_and_operation_never_run_together(database: Database) -> None:

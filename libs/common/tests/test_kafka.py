@@ -1,6 +1,9 @@
 """The batch loop: inbox, savepoints, parked keys, replay; over a real broker, death between effect and offset."""
 
 import asyncio
+import base64
+import dataclasses
+import json
 from collections.abc import AsyncIterator, Sequence
 from datetime import UTC, datetime
 from uuid import UUID, uuid4
@@ -8,20 +11,24 @@ from uuid import UUID, uuid4
 import pytest
 import pytest_asyncio
 from aiokafka import AIOKafkaProducer
-from sqlmodel import select
+from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
+from common import clock, rewrapping
 from common.bulk import run
 from common.contracts.event import Received, encode
 from common.contracts.inventory import InventoryChanged, SourceInventoryChanged
+from common.crypto import KeyLost, KeyRing, Unreadable
 from common.db import Database
-from common.dead_letters import DeadLetter, ParkedKey
+from common.dead_letters import SEALED, UNSTORABLE, DeadLetter, ParkedKey
 from common.kafka import Consumer, by_type
 from common.outbox import OutboxMessage
 from common.testing.databases import Databases
 from common.testing.events import deliver, record
+from common.testing.plugin import KEY_RING
 
 ACCOUNT = uuid4()
+RING = KeyRing.parse(KEY_RING)
 NOW = datetime(2026, 11, 23, tzinfo=UTC)
 
 
@@ -61,7 +68,7 @@ async def effects(database: Database) -> list[tuple[str, int]]:
 
 
 def consumer_of(database: Database, handler: Effects, kafka: str = "127.0.0.1:1", topic: str = "t") -> Consumer:
-    return Consumer(database, kafka, name=f"c-{topic}", topics=(topic,), handler=handler)
+    return Consumer(database, kafka, name=f"c-{topic}", topics=(topic,), handler=handler, key_ring=RING)
 
 
 @pytest.mark.fault("F7")
@@ -92,7 +99,14 @@ async def test_a_failing_event_parks_its_key_and_the_others_go_on(database: Data
         copies = (await session.exec(select(OutboxMessage))).all()
     assert [letter.reason for letter in letters] == ["ValueError", "waits behind a parked event"]
     assert [copy.topic for copy in copies] == ["entrepot.inventory.dead-letter"]
-    assert copies[0].headers == {"entrepot-reason": "ValueError", "entrepot-consumer": consumer.name}
+    assert json.loads(copies[0].message) == {
+        "consumer": consumer.name,
+        "topic": "entrepot.inventory",
+        "partition": 0,
+        "offset": letters[0].position,
+        "reason": "ValueError",
+        "waits": True,
+    }
 
 
 @pytest.mark.fault("F9")
@@ -115,12 +129,193 @@ async def test_a_replay_that_fails_again_leaves_everything_parked(database: Data
     handler.refuse = {"bad"}
     consumer = consumer_of(database, handler)
     await deliver(consumer, change("bad", 1))
-    with pytest.raises(ValueError, match="always fails"):
-        await consumer.replay()
+    assert await consumer.replay() == 0
     assert await effects(database) == []
     handler.refuse = set()
     assert await consumer.replay() == 1
     assert await effects(database) == [("bad", 1)]
+
+
+@pytest.mark.fault("F9")
+async def test_a_key_that_fails_again_and_again_holds_no_other_back_and_has_its_next_turn_later(
+    database: Database,
+) -> None:
+    handler = Effects()
+    handler.refuse = {"bad", "good", "other"}
+    consumer = consumer_of(database, handler)
+    for quantity in (1, 2):
+        await deliver(consumer, *(change(sku, quantity) for sku in ("bad", "good", "other")))
+    handler.refuse = {"bad"}
+    assert await consumer.replay() == 4
+    assert sorted(await effects(database)) == [("good", 1), ("good", 2), ("other", 1), ("other", 2)]
+    async with database.transaction() as session:
+        (key,) = (await session.exec(select(ParkedKey))).all()
+    assert (key.key, key.attempts) == (f"{ACCOUNT}:bad", 1)
+    assert key.next_attempt_at > clock.now()
+    assert await consumer.replay(only_due=True) == 0  # its turn is later
+    handler.refuse = set()
+    assert await consumer.replay(only_due=True) == 0
+    async with database.transaction() as session:
+        await run(session, "update parked_key set next_attempt_at = now()")
+    assert await consumer.replay(only_due=True) == 2
+    assert (await effects(database))[-2:] == [("bad", 1), ("bad", 2)]
+
+
+@pytest.mark.fault("F9")
+async def test_one_accounts_parked_event_never_holds_another_whatever_key_the_records_have(database: Database) -> None:
+    handler = Effects()
+    handler.refuse = {"bad"}
+    consumer = consumer_of(database, handler)
+    other = change("fine").model_copy(update={"account_id": uuid4()})
+    for key in (None, "one key for all", ""):
+        told = [change("bad"), other, change("mine")]
+        messages = [encode(event, event_id=uuid4(), source="test") for event in told]
+        await consumer.process([record(message, topic="t", key=key) for message in messages])
+    assert sorted(sku for sku, _ in await effects(database)) == ["fine"] * 3 + ["mine"] * 3
+    async with database.transaction() as session:
+        (parked,) = (await session.exec(select(ParkedKey))).all()
+    assert parked.key == f"{ACCOUNT}:bad"
+
+
+@pytest.mark.fault("F9")
+async def test_a_value_that_the_database_cannot_hold_is_refused_and_parks_nothing(database: Database) -> None:
+    async def overflow(session: AsyncSession, events: Sequence[Received]) -> None:
+        for received in events:
+            assert isinstance(received.event, InventoryChanged)
+            quantity = 10**12 if received.event.sku == "bad" else 1
+            await run(
+                session, "insert into effect (sku, quantity) select $1, $2::numeric", received.event.sku, quantity
+            )
+
+    consumer = Consumer(database, "", name="c", topics=("t",), handler=overflow, key_ring=RING)
+    await deliver(consumer, change("bad"), change("A"))
+    await deliver(consumer, change("bad"), change("B"))
+    assert [sku for sku, _ in await effects(database)] == ["A", "B"]
+    async with database.transaction() as session:
+        assert (await session.exec(select(ParkedKey))).all() == []
+        letters = (await session.exec(select(DeadLetter))).all()
+    assert {(letter.parked, letter.reason) for letter in letters} == {(False, UNSTORABLE)}
+
+
+@pytest.mark.fault("F9")
+@pytest.mark.parametrize("sku", ["A\0B", "\0"])
+async def test_text_that_the_database_cannot_hold_is_a_dead_letter_and_no_parked_key(
+    database: Database, sku: str
+) -> None:
+    consumer = consumer_of(database, Effects())
+    await deliver(consumer, change("fine"), change(sku), change("fine too"))
+    assert [sku for sku, _ in await effects(database)] == ["fine", "fine too"]
+    async with database.transaction() as session:
+        (letter,) = (await session.exec(select(DeadLetter))).all()
+        assert (await session.exec(select(ParkedKey))).all() == []
+    assert letter.reason == "InventoryChanged: data.sku: text must not hold U+0000"
+    assert (letter.account_id, letter.event_type) == (ACCOUNT, "InventoryChanged")
+
+
+async def test_any_text_is_an_id_and_is_unique_together_with_its_source(database: Database) -> None:
+    consumer = consumer_of(database, Effects())
+    message = json.loads(encode(change("A"), event_id=uuid4(), source="test"))
+    for source, event_id in (
+        ("/erp", "order 17 🚚"),
+        ("/erp", "order 17 🚚"),
+        ("/shop", "order 17 🚚"),
+        ("/erp", "18\0"),
+    ):
+        told = json.dumps(message | {"source": source, "id": event_id}).encode()
+        await consumer.process([record(told, topic="t", key=None)])
+    assert len(await effects(database)) == 3
+
+
+@pytest.mark.parametrize("content_type", ["application/json", "application/json; charset=utf-8", None])
+async def test_an_event_in_binary_mode_is_read_as_one_in_structured_mode(
+    database: Database, content_type: str | None
+) -> None:
+    consumer = consumer_of(database, Effects())
+    headers = {"ce_specversion": "1.0", "ce_id": "1", "ce_source": "/erp", "ce_type": "InventoryChanged"}
+    headers |= {"ce_time": "2026-11-23T00:00:00Z", "ce_entrepotaccount": str(ACCOUNT)}
+    headers |= {"content-type": content_type} if content_type else {}
+    data = change("A", 7).model_dump_json().encode()
+    await consumer.process([record(data, topic="t", key=None, headers=headers)])
+    await consumer.process([record(data, topic="t", key=None, headers=headers | {"ce_id": "2", "ce_source": ""})])
+    await consumer.process([record(data, topic="t", key=None, headers=headers | {"content-type": "text/xml"})])
+    await consumer.process([record(b"<xml/>", topic="t", key=None, headers=headers | {"ce_id": "3"})])
+    assert await effects(database) == [("A", 7)]
+    async with database.transaction() as session:
+        reasons = [
+            letter.reason for letter in (await session.exec(select(DeadLetter).order_by(col(DeadLetter.id)))).all()
+        ]
+    assert reasons[0] == "id and source must not be empty"
+    assert reasons[1] == "datacontenttype must be application/json"
+    assert "Invalid JSON" in reasons[2]
+
+
+async def test_an_event_that_another_service_handles_is_no_dead_letter_here_however_malformed(
+    database: Database,
+) -> None:
+    effects_of = Effects()
+    handler = by_type({InventoryChanged: effects_of})
+    consumer = Consumer(database, "", name="c", topics=("t",), handler=handler, key_ring=RING)
+    for told in (
+        {"specversion": "1.0", "id": "1", "source": "/erp", "type": "SourceInventoryChanged", "data": {"nothing": 1}},
+        {"specversion": "0.3", "id": "", "type": "SourceInventoryChanged"},
+        {"type": "SourceInventoryChanged", "data": "text"},
+    ):
+        await consumer.process([record(json.dumps(told).encode(), topic="t", key=None)])
+    ours = json.dumps({"type": "InventoryChanged", "data": {"account_id": str(ACCOUNT)}}).encode()
+    await consumer.process([record(ours, topic="t", key=None)])
+    async with database.transaction() as session:
+        (letter,) = (await session.exec(select(DeadLetter))).all()
+    assert (letter.event_type, letter.account_id) == ("InventoryChanged", ACCOUNT)
+
+
+@pytest.mark.edge(23)
+async def test_what_a_refused_message_says_is_sealed_and_nowhere_else(database: Database) -> None:
+    consumer = consumer_of(database, Effects())
+    secret = "jane.canary@example.com"
+    told = {"specversion": "1.0", "id": "7", "source": "/erp", "type": "InventoryChanged"}
+    data = {"account_id": str(ACCOUNT), "sku": {"email": secret}, secret: secret}
+    headers = {"x-note": secret}
+    whole = json.dumps(told | {"data": data}).encode()
+    messages = (record(whole, topic="t", key=secret, headers=headers), record(secret.encode(), topic="t", key=secret))
+    await consumer.process(messages)
+    async with database.transaction() as session:
+        letters = (await session.exec(select(DeadLetter).order_by(col(DeadLetter.id)))).all()
+        copies = (await session.exec(select(OutboxMessage))).all()
+        everything = str([await run(session, f"select * from {table}") for table in ("dead_letter", "outbox")])
+    assert len(letters) == len(copies) == 2
+    assert "canary" not in everything
+    assert b"canary" not in b"".join([letter.message for letter in letters] + [copy.message for copy in copies])
+    opened = json.loads(RING.open(letters[0].message, SEALED.context(None, letters[0].letter_id)))
+    assert secret.encode() in base64.b64decode(opened["value"])
+    with pytest.raises(Unreadable):
+        RING.open(letters[0].message, SEALED.context(None, letters[1].letter_id))
+
+
+async def test_what_waits_is_handled_after_the_keys_were_rotated(database: Database) -> None:
+    handler = Effects()
+    handler.refuse = {"bad"}
+    await deliver(consumer_of(database, handler), change("bad"))
+    new = KeyRing({"new": b"n" * 32})
+    both = KeyRing({"new": b"n" * 32, "test": b"k" * 32})
+    rotated = Consumer(database, "", name="c-t", topics=("t",), handler=Effects(), key_ring=new)
+    with pytest.raises(KeyLost):
+        await rotated.replay()
+    assert await rewrapping.rewrap(database, [SEALED], both, lambda _: None) == 1
+    assert await rotated.replay() == 1
+    assert await effects(database) == [("bad", 1)]
+
+
+async def test_a_header_without_a_value_and_a_message_nested_too_deep_stop_nobody(database: Database) -> None:
+    consumer = consumer_of(database, Effects())
+    fine = record(encode(change("A"), event_id=uuid4(), source="test"), topic="t", key="k")
+    deep = record(b'{"data":' + b"[" * 100_000, topic="t", key="k")
+    deeper = record(
+        b'{"specversion":"1.0","id":"1","source":"x","type":"InventoryChanged","data":' + b'{"a":' * 50_000,
+        topic="t",
+        key=None,
+    )
+    await consumer.process([dataclasses.replace(fine, headers=(("empty", None),)), deep, deeper])
+    assert await effects(database) == [("A", 1)]
 
 
 @pytest.mark.fault("F9")
@@ -208,7 +403,7 @@ async def test_a_consumer_that_dies_after_the_effect_and_before_the_offset_has_o
             await super().process(records)
             raise asyncio.CancelledError
 
-    dying = Dies(database, kafka, name=f"c-{topic}", topics=(topic,), handler=Effects())
+    dying = Dies(database, kafka, name=f"c-{topic}", topics=(topic,), handler=Effects(), key_ring=RING)
     with pytest.raises(asyncio.CancelledError):
         await dying.run()
     living = asyncio.create_task(consumer_of(database, Effects(), kafka, topic).run())
@@ -221,3 +416,53 @@ async def test_a_consumer_that_dies_after_the_effect_and_before_the_offset_has_o
         living.cancel()
         await asyncio.gather(living, return_exceptions=True)
     assert await effects(database) == [("A", number) for number in range(20)]
+
+
+@pytest.mark.wire
+@pytest.mark.fault("F3")
+async def test_a_consumer_that_dies_inside_a_batch_gets_the_whole_batch_again(database: Database, kafka: str) -> None:
+    """Before the effect's commit: an offset that was committed first would have lost the batch."""
+    topic = f"inside-{uuid4().hex[:8]}"
+    producer = AIOKafkaProducer(bootstrap_servers=kafka)
+    await producer.start()
+    for number in range(20):
+        await producer.send_and_wait(topic, encode(change("A", number), event_id=uuid4(), source="test"), key=b"k")
+    await producer.stop()
+
+    class Killed(BaseException):
+        """The process dies: no handler of ours runs."""
+
+    async def dies(session: AsyncSession, events: Sequence[Received]) -> None:
+        await Effects()(session, events)
+        raise Killed
+
+    dying = Consumer(database, kafka, name=f"c-{topic}", topics=(topic,), handler=dies, key_ring=RING)
+    with pytest.raises(Killed):
+        await dying.run()
+    assert await effects(database) == []
+    living = asyncio.create_task(consumer_of(database, Effects(), kafka, topic).run())
+    try:
+        async with asyncio.timeout(60):
+            while len(await effects(database)) < 20:
+                await asyncio.sleep(0.05)
+    finally:
+        living.cancel()
+        await asyncio.gather(living, return_exceptions=True)
+    assert await effects(database) == [("A", number) for number in range(20)]
+
+
+@pytest.mark.fault("F7")
+@pytest.mark.fault("F9")
+async def test_a_handled_event_again_in_a_batch_in_which_another_fails_has_no_second_effect(database: Database) -> None:
+    handler = Effects()
+    consumer = consumer_of(database, handler)
+    again = encode(change("A"), event_id=uuid4(), source="test")
+    await consumer.process([record(again, topic="t", key="k")])
+    handler.refuse = {"bad"}
+    bad = encode(change("bad"), event_id=uuid4(), source="test")
+    await consumer.process([record(message, topic="t", key="k") for message in (again, bad, again)])
+    assert await effects(database) == [("A", 1)]
+    handler.refuse = set()
+    assert await consumer.replay() == 1
+    await consumer.process([record(message, topic="t", key="k") for message in (again, bad)])
+    assert await effects(database) == [("A", 1), ("bad", 1)]

@@ -158,6 +158,41 @@ async def test_only_one_relay_of_a_database_sends(database: Database, kafka: str
         await producer.stop()
 
 
+@pytest.mark.wire
+async def test_relays_that_stand_by_tell_the_one_that_relays_once_and_do_not_wake_each_other(
+    database: Database, kafka: str
+) -> None:
+    """Another process relays (it holds the lock); two of ours stand by while one of them writes."""
+    holder, listener = await asyncpg.connect(database.url), await asyncpg.connect(database.url)
+    other = Database(database.url, service="common")
+    heard: list[int] = []
+    await listener.add_listener("outbox", lambda _, pid, *__: heard.append(pid))
+    standby: list[asyncio.Task[None]] = []
+    try:
+        async with holder.transaction():
+            await holder.execute("select pg_advisory_xact_lock($1)", 0x6F7574626F78)
+            standby = [asyncio.create_task(Relay(one, kafka).run()) for one in (database, other)]
+            listening = "select count(*) from pg_stat_activity where application_name = 'outbox-relay'"
+            async with asyncio.timeout(60):
+                while await listener.fetchval(f"{listening} and datname = current_database()") < 2:
+                    await asyncio.sleep(0.05)
+            async with database.transaction() as session:
+                await publish(session, change("A", 1))
+            async with asyncio.timeout(60):
+                while not heard:
+                    await asyncio.sleep(0.05)
+            # Long enough for hundreds, were each to wake the other or itself.
+            await asyncio.sleep(2.5)
+            assert len(heard) == 1
+    finally:
+        for task in standby:
+            task.cancel()
+        await asyncio.gather(*standby, return_exceptions=True)
+        await holder.close()
+        await listener.close()
+        await other.close()
+
+
 @pytest.mark.row("E3")
 async def test_an_event_comes_out_of_the_outbox_as_it_went_in(database: Database) -> None:
     async with database.transaction() as session:

@@ -29,6 +29,10 @@ def test_secrets_are_redacted_by_name_and_by_looks(monkeypatch: pytest.MonkeyPat
         log.info(
             "by_name", refresh_token="plain", client_secret="plain", buyer_name="Jane Planted", phone="+1 555 planted"
         )
+        log.info("oauth", code="plain", spapi_oauth_code="plain", auth_code="plain", url="/cb?state=s&code=plain&x=1")
+        log.warning(
+            "amazon", error_code="access_denied", amazon_code="Unauthorized", amazon_request_id="r-1", status_code=403
+        )
         try:
             raise ValueError(f"with {PLANTED[0]}")
         except ValueError:
@@ -38,7 +42,15 @@ def test_secrets_are_redacted_by_name_and_by_looks(monkeypatch: pytest.MonkeyPat
     text = sink.getvalue()
     assert [secret for secret in (*PLANTED, "plain", "Jane", "555 planted") if secret in text] == []
     lines = [json.loads(line) for line in text.splitlines()]
-    assert [line["event"] for line in lines] == ["by_looks", "by_name", "with_traceback"]
+    assert [line["event"] for line in lines] == ["by_looks", "by_name", "oauth", "amazon", "with_traceback"]
+    assert lines[2]["url"] == f"/cb?state=s&code={telemetry.REDACTED}&x=1"
+    told = {name: lines[3][name] for name in ("error_code", "amazon_code", "amazon_request_id", "status_code")}
+    assert told == {
+        "error_code": "access_denied",
+        "amazon_code": "Unauthorized",
+        "amazon_request_id": "r-1",
+        "status_code": 403,
+    }
     assert all(line["service"] == "test" for line in lines)
 
 

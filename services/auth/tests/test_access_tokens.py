@@ -18,7 +18,7 @@ from common import clock
 from common.amazon import errors
 from common.amazon.access import AuthAccessTokens, Seller
 from common.contracts.connections import ConnectionAuthorized, ConnectionRevoked
-from common.errors import ConnectionNotActive
+from common.errors import ConnectionNotActiveProblem
 
 US = "ATVPDKIKX0DER"
 
@@ -89,7 +89,7 @@ async def test_whoever_asks_in_whatever_order_gets_the_token_of_its_own_connecti
             await desk.sql("update access_token set renew_at = now() where connection_id = $1", connection_id)
         if kind == "foreign":
             stranger = wanted[(index + 2) % len(wanted)][0]
-            with pytest.raises(ConnectionNotActive):
+            with pytest.raises(ConnectionNotActiveProblem):
                 await broker.hand_out(stranger, connection_id)
             return
         held = next((token for token, who in owner.items() if who == seller), None)

@@ -1,5 +1,6 @@
 """What frees held orders: the toggle, a restock, new rules; and what the toggle's other direction does."""
 
+import asyncio
 import json
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
@@ -18,6 +19,7 @@ from common.testing.events import clear_outbox, published, record
 from common.testing.plugin import Running
 from common.worker import Worker
 from compliance_service import attesting, reroute_queue, rerouting
+from compliance_service.account_turn import take_turn
 from compliance_service.replaying import replay_all
 from compliance_service.testing import Merchant
 
@@ -333,3 +335,23 @@ async def test_one_accounts_toggle_decides_nothing_of_another(new_merchant: Call
 
     assert len(await one.decisions()) == 2
     assert len(await other.decisions()) == 1
+
+
+@pytest.mark.row("D5")
+async def test_while_one_accounts_held_orders_are_decided_again_other_accounts_of_the_batch_do_not_wait(
+    new_merchant: Callable[[], Merchant], running: Running
+) -> None:
+    busy, other = new_merchant(), new_merchant()
+    await busy.source("One", {"A": 5})
+    await other.source("One", {"A": 5})
+    db = running.runtime.db
+    async with db.transaction() as page:  # a page of the busy account, which takes its time
+        await take_turn(page, [busy.account_id])
+        batch = asyncio.create_task(busy.deliver(busy.order("O-1", {"A": 1}), other.order("O-1", {"A": 1})))
+        async with asyncio.timeout(60):
+            while not await other.decisions():
+                await asyncio.sleep(0.02)
+        assert await busy.decisions() == []
+        assert not batch.done()
+    await batch
+    assert [len(await one.decisions()) for one in (busy, other)] == [1, 1]

@@ -277,7 +277,9 @@ async def test_a_batch_that_dies_half_way_is_routed_whole_when_it_comes_again(
         await handle(session, received)
         raise Killed
 
-    dying = Consumer(running.runtime.db, "", name="compliance", topics=TOPICS, handler=dies)
+    dying = Consumer(
+        running.runtime.db, "", name="compliance", topics=TOPICS, handler=dies, key_ring=running.runtime.key_ring
+    )
     with pytest.raises(Killed):
         await deliver(dying, *orders)
     assert await merchant.decisions() == []

@@ -173,7 +173,7 @@ async def test_a_revoked_connection_is_not_called_and_resumes_after_consent(shop
     await shop.sql("update schedule set next_at = now()")
     await shop.work()
     waiting = await shop.call("GET", f"/v1/operations/{queued['id']}")
-    assert (waiting["status"], waiting["waits_for"]["code"]) == ("queued", "connection-not-active")
+    assert (waiting["status"], waiting["waits_for"]["code"]) == ("queued", "connection_not_active")
     refused = await shop.call("POST", f"{path}/operations/sync", status=409)
     assert refused["type"] == "/problems/connection-not-active"
     assert await shop.calls() == calls

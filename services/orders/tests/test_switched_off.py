@@ -4,6 +4,7 @@ from collections import Counter
 from functools import partial
 
 import pytest
+import structlog
 
 from common.contracts.orders import OrderImported
 from orders_service.testing import Shop
@@ -19,7 +20,8 @@ async def waits(shop: Shop, run_id: str) -> bool:
     """Whether the run waits for its connection, having used no attempt."""
     run = await shop.operation(run_id)
     ((attempts,),) = await shop.sql("select attempts from operation_run where id = $1", run_id)
-    return (run["status"], run["waits_for"], attempts) == ("queued", WAITS, 0)
+    known = {name: value for name, value in (run["waits_for"] or {}).items() if name in WAITS}
+    return (run["status"], known, attempts) == ("queued", WAITS, 0)
 
 
 async def switch_on(shop: Shop) -> None:
@@ -135,3 +137,45 @@ async def test_a_run_that_was_queued_before_waits_without_a_call_and_ends_when_t
         {"code": "connection_not_active", "detail": "the connection is deleted", "fix": "Connect the seller again"}
     ]
     assert await shop.calls("searchOrders") == before
+
+
+@pytest.mark.fault("F14")
+async def test_a_role_that_is_missing_makes_one_run_wait_for_a_person_and_the_next_consent_resumes_it(
+    shop: Shop,
+) -> None:
+    (placed,) = await shop.place({})
+    await shop.amazon.dial("POST", "/sandbox/faults", {"operation": "searchOrders", "status": 403, "count": 100})
+    run_id = await shop.start("get-orders")
+    worker = shop.service.runtime.worker()
+    with structlog.testing.capture_logs() as logs:
+        for _ in range(3):
+            await shop.sql("update schedule set next_at = now() where operation = 'get_orders'")
+            await worker.run_due()
+    waiting = await shop.operation(run_id)
+    assert (waiting["status"], waiting["errors"]) == ("queued", [])
+    assert (waiting["waits_for"]["code"], waiting["waits_for"]["amazon_code"]) == ("access_denied", "Unauthorized")
+    assert "authorize the connection again" in waiting["waits_for"]["fix"]
+    assert await shop.sql(
+        "select count(*) from operation_run where operation = 'get_orders' and status <> 'succeeded'"
+    ) == [(1,)]
+    assert [line["error_code"] for line in logs if line["event"] == "run_needs_a_person"] == ["access_denied"]
+    assert await shop.calls("searchOrders") == 3  # the first run's, and one with each of two tokens
+    await shop.amazon.dial("DELETE", "/sandbox/faults")
+    await shop.connect()
+    await worker.run_due()
+    assert (await shop.operation(run_id))["status"] == "succeeded"
+    assert [order["amazon_order_id"] for order in await shop.orders()] == [placed]
+
+
+@pytest.mark.fault("F11")
+async def test_a_run_says_that_amazon_is_away_and_goes_on_by_itself(shop: Shop) -> None:
+    (placed,) = await shop.place({})
+    await shop.amazon.dial("POST", "/sandbox/faults", {"operation": "searchOrders", "status": 503, "count": 100})
+    waiting = await shop.get_orders()
+    assert (waiting["status"], waiting["waits_for"]["code"]) == ("queued", "amazon_away")
+    await shop.amazon.dial("DELETE", "/sandbox/faults")
+    await shop.sql("update operation_run set due_at = now()")
+    await shop.service.runtime.worker().run_due()
+    ended = await shop.operation(waiting["id"])
+    assert (ended["status"], ended["waits_for"]) == ("succeeded", None)
+    assert [order["amazon_order_id"] for order in await shop.orders()] == [placed]

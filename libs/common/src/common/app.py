@@ -5,6 +5,7 @@ import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from functools import partial
 from typing import Annotated, Any, Generic, TypeVar
 
 import structlog
@@ -13,7 +14,7 @@ from prometheus_client import Histogram
 from starlette.middleware.cors import CORSMiddleware
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from common import errors, followed_clock, front_door, http, telemetry
+from common import dead_letters, errors, followed_clock, front_door, http, refused_events, telemetry
 from common.amazon.access import AccessTokens, AuthAccessTokens
 from common.amazon.client import AmazonClient
 from common.amazon.limits import Limits
@@ -26,7 +27,10 @@ from common.health import database_problem, health_routes
 from common.jobs import Runner
 from common.kafka import Consumer, Handler
 from common.outbox import Notifier, Relay
+from common.pruning import Pruning
+from common.pulse import Pulse
 from common.reading import Reads
+from common.replica_lock import ReplicaLock
 from common.rewrapping import SealedColumn
 from common.service_tokens import RemoteKeys, ServiceToken
 from common.settings import ServiceSettings
@@ -50,6 +54,8 @@ class Runtime(Generic[S]):
         )
         self.reads = Reads(self.db.engine)
         self.http = http.client()
+        # Of the loops that must move for this process to be ready; filled when they start.
+        self.pulses: list[Pulse] = []
         self.key_ring = KeyRing.parse(settings.key_ring.get_secret_value())
         auth_url = str(settings.auth_url).rstrip("/")
         self.service_token = ServiceToken(self.http, auth_url, settings.service_key.get_secret_value())
@@ -92,13 +98,18 @@ class Runtime(Generic[S]):
             name=self.service.name,
             topics=self.service.topics,
             handler=self.service.events(self),
+            key_ring=self.key_ring,
             replica=self.settings.replica,
             rest_seconds=self.settings.consumer_rest_seconds,
         )
 
     def worker(self) -> Worker:
         """What executes this service's operation runs."""
-        return Worker(self.db, self.service.operations(self) if self.service.operations else {})
+        return Worker(
+            self.db,
+            self.service.operations(self) if self.service.operations else {},
+            alarm_after_seconds=self.settings.run_wait_alarm_seconds,
+        )
 
     async def close(self) -> None:
         await self.http.aclose()
@@ -121,6 +132,11 @@ class Service(Generic[S]):
     keys: Callable[[Runtime[S]], KeySource] | None = None
     access: Callable[[Runtime[S]], AccessTokens] | None = None
     sealed: Sequence[SealedColumn] = ()
+
+    @property
+    def all_sealed(self) -> Sequence[SealedColumn]:
+        """Its own columns, and what every service that reads topics keeps of the messages that it refused."""
+        return (*self.sealed, dead_letters.SEALED) if self.topics else self.sealed
 
 
 async def _runtime(request: Request) -> Runtime[Any]:
@@ -162,6 +178,8 @@ def create_service_app(service: Service[S], settings: S) -> FastAPI:
     if "api" in settings.roles:
         for router in service.routers:
             app.include_router(router)
+        if service.topics:
+            app.include_router(refused_events.router)
     app.add_middleware(front_door.FrontDoor, settings=settings)
     if settings.cors_origins:
         app.add_middleware(
@@ -179,11 +197,15 @@ def create_service_app(service: Service[S], settings: S) -> FastAPI:
 def _loops(runtime: Runtime[S]) -> dict[str, Callable[[], Awaitable[None]]]:
     if "worker" not in runtime.settings.roles:
         return {"notifier": Notifier(runtime.db).run}
-    loops: dict[str, Callable[[], Awaitable[None]]] = {
-        "relay": Relay(runtime.db, runtime.settings.kafka_bootstrap_servers).run
-    }
+    relay = Relay(runtime.db, runtime.settings.kafka_bootstrap_servers)
+    loops: dict[str, Callable[[], Awaitable[None]]] = {"relay": relay.run}
+    runtime.pulses = [relay.pulse]
     if consumer := runtime.consumer():
-        loops["consumer"] = consumer.run
+        alone = ReplicaLock(runtime.db, runtime.settings.replica, consumer.pulse)
+        loops["consumer"] = partial(alone.run, consumer.run)
+        loops["replay"] = consumer.replay_by_itself
+        runtime.pulses.append(consumer.pulse)
+    loops["pruning"] = Pruning(runtime.db, runtime.settings).run
     if runtime.service.operations:
         loops["jobs"] = runtime.worker().run
     if runtime.service.background:

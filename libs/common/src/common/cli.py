@@ -54,7 +54,7 @@ def service_cli(service: Service[Any]) -> typer.Typer:
         telemetry.configure(service.name, settings.log_level)
         typer.echo(f"{asyncio.run(_replay(Runtime(service, settings)))} events replayed")
 
-    if service.sealed:
+    if service.all_sealed:
 
         @cli.command()
         def rewrap() -> None:

@@ -7,6 +7,7 @@ import time
 from datetime import UTC, datetime, timedelta
 
 _ahead = timedelta(0)
+_ELAPSED = getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC)
 
 
 def now() -> datetime:
@@ -17,6 +18,12 @@ def now() -> datetime:
 def monotonic() -> float:
     """Seconds at the pace of `now`; they compare with each other and with nothing else."""
     return time.monotonic() + _ahead.total_seconds()
+
+
+def elapsed() -> float:
+    """Seconds of the machine's own, its sleep included where the system counts it; never moved. For leases: whoever
+    takes one over goes by another machine's clock."""
+    return time.clock_gettime(_ELAPSED)
 
 
 def ahead() -> timedelta:

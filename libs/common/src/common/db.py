@@ -108,3 +108,11 @@ def is_transient(error: BaseException) -> bool:
         state = getattr(error.orig, "sqlstate", None) or getattr(error.orig, "pgcode", None) or ""
         return error.connection_invalidated or str(state).startswith(_TRANSIENT_CLASSES) or not state
     return isinstance(error, PoolIsBusy | ConnectionError | TimeoutError | OSError)
+
+
+def is_unstorable(error: BaseException) -> bool:
+    """Whether a value was refused for what it is (out of range, text with U+0000): the same value is always refused."""
+    if not isinstance(error, DBAPIError):
+        return False
+    state = getattr(error.orig, "sqlstate", None) or ""
+    return str(state).startswith("22")

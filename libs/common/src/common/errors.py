@@ -70,7 +70,7 @@ class Conflict(Problem):
     status, slug, title = 409, "conflict", "The current state does not allow this"
 
 
-class ConnectionNotActive(Conflict):
+class ConnectionNotActiveProblem(Conflict):
     slug, title = "connection-not-active", "The connection may not call Amazon"
     fix = "Finish its consent, or enable it; see GET /v1/connections of the auth service"
 

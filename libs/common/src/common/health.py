@@ -27,9 +27,13 @@ def health_routes() -> APIRouter:
         database, kafka = await asyncio.gather(
             database_problem(runtime), _kafka(runtime.settings.kafka_bootstrap_servers)
         )
+        stands = {pulse.name: pulse.problem() for pulse in runtime.pulses}
+        refused = any(pulse.refused for pulse in runtime.pulses)
         # An API without the broker still accepts: the outbox keeps its events.
-        ready = database is None and (kafka is None or "api" in runtime.settings.roles)
-        checks = {"database": database or "ok", "kafka": kafka or "ok"}
+        accepts = kafka is not None and "api" in runtime.settings.roles
+        moves = kafka is None and not any(stands.values())
+        ready = database is None and not refused and (moves or accepts)
+        checks = {name: problem or "ok" for name, problem in {"database": database, "kafka": kafka, **stands}.items()}
         return JSONResponse({"status": "ready" if ready else "not_ready", "checks": checks}, 200 if ready else 503)
 
     @router.get("/metrics", include_in_schema=False)

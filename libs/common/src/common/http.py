@@ -6,12 +6,15 @@ connection closed *after* the request was read like a refused one. Here every fa
 """
 
 import ssl
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
+from contextvars import ContextVar
 from functools import cache, lru_cache
 from typing import Any
 
 import aiohttp
 import yarl
+from aiohttp.abc import AbstractStreamWriter
+from aiohttp.connector import Connection
 from httpx import (
     URL,
     AsyncByteStream,
@@ -59,8 +62,9 @@ def client(
     """A client for many requests at once. Times in seconds; `read_timeout` is the longest silence, not the whole.
 
     It follows no redirect, keeps no cookies (they would leak from one seller to the next) and reads no proxy variables.
-    A request may carry extensions of its own: `timeout` ({"connect": s, "read": s, "total": s}), and `target`: bytes
-    sent as path and query as they are, below a URL that names the origin only (httpx need not parse each anew).
+    A request may carry extensions of its own: `timeout` ({"connect": s, "read": s, "total": s}); `target`: bytes sent
+    as path and query as they are, below a URL that names the origin only (httpx need not parse each anew); and `fence`:
+    called when all waiting is over and the bytes are about to leave. What it raises is raised; nothing was sent then.
     Raises `NotSent` or `OutcomeUnknown`, both httpx `TransportError`s; any answer, whatever its status, is returned.
     """
     return _Client(
@@ -108,6 +112,32 @@ class _Client(AsyncClient):
         return answer
 
 
+# The fence of the request that this task sends.
+_fence: ContextVar[Callable[[], None] | None] = ContextVar("fence", default=None)
+
+
+class _FencedRequest(aiohttp.ClientRequest):
+    """Asks the fence after the pool, the name server and TLS have been waited for, as the last thing of all."""
+
+    async def send(self, conn: "Connection") -> aiohttp.ClientResponse:
+        if (fence := _fence.get()) is not None:
+            fence()
+        return await super().send(conn)
+
+    async def write_bytes(
+        self, writer: AbstractStreamWriter, conn: "Connection", content_length: int | None = None
+    ) -> None:
+        # A task of its own, some turns of the loop after `send`; the headers leave with the body's first bytes.
+        if (fence := _fence.get()) is not None:
+            try:
+                fence()
+            except Exception as error:
+                assert conn.protocol is not None
+                conn.protocol.set_exception(error)
+                return
+        await super().write_bytes(writer, conn, content_length)
+
+
 class _Transport(AiohttpTransport):
     """httpx-aiohttp's transport, with errors told apart, URLs sent byte for byte, small answers read in one step."""
 
@@ -119,6 +149,7 @@ class _Transport(AiohttpTransport):
 
     def get_client(self) -> aiohttp.ClientSession:
         return aiohttp.ClientSession(
+            request_class=_FencedRequest,
             connector=aiohttp.TCPConnector(
                 limit=self.connections, ssl=self.ssl_context, keepalive_timeout=IDLE_CLIENT_SECONDS
             ),
@@ -139,6 +170,7 @@ class _Transport(AiohttpTransport):
             body = aiter(request.stream)
             headers = [header for header in headers if header[0].lower() != "transfer-encoding"]  # aiohttp sets it
         timeout = request.extensions.get("timeout", {})
+        _fence.set(request.extensions.get("fence"))
         try:
             answer = await self.client.request(
                 request.method,

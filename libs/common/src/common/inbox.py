@@ -11,9 +11,6 @@ from common import clock
 from common.bulk import insert_page
 from common.db import CommonTable, UtcField
 
-# Longer than any topic that is not compacted keeps its messages (14 days): a replay from the start stays harmless.
-KEEP_DAYS = 30
-
 
 class InboxEntry(CommonTable, table=True):
     """An event that a consumer has handled."""

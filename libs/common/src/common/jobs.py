@@ -27,7 +27,8 @@ ERRORS_KEPT = 100
 class OperationRun(CommonTable, table=True):
     """One run. `status`: queued, running, succeeded, failed. `errors` are {code, detail, ...} for people, first 100.
 
-    `waits_for`, of the same shape, is why a queued run is not going on before people do something."""
+    `waits_for` is why the run is not going on: {code, detail, fix, since, until, alarmed}, until it has moved on or
+    ended. `until` is when it looks again by itself, `alarmed` whether somebody has been told that it lasts."""
 
     __tablename__ = "operation_run"
     __table_args__ = (
@@ -41,6 +42,7 @@ class OperationRun(CommonTable, table=True):
         ),
         Index("ix_operation_run_due", "due_at", postgresql_where=text("status in ('queued', 'running')")),
         Index("ix_operation_run_account", "account_id", "created_at"),
+        Index("ix_operation_run_ended", "finished_at", postgresql_where=text("finished_at is not null")),
     )
 
     id: UUID = Field(default_factory=uuid4, primary_key=True)
@@ -82,6 +84,10 @@ class StaleWorker(Exception):
     """Another worker has taken this run over: stop, nothing of yours is written any more."""
 
 
+class LeaseLapsed(StaleWorker):
+    """This worker has not renewed its lease in time: another may have taken the run over already."""
+
+
 class RunFailed(Exception):
     """The run cannot go on and says why: `code` is stable, the text is for people."""
 
@@ -91,7 +97,7 @@ class RunFailed(Exception):
 
 
 class RunLater(Exception):
-    """The run pauses and resumes from its cursor, e.g. when Amazon's allowance is used up."""
+    """The run gives way to others and resumes from its cursor; it waits for nothing."""
 
     def __init__(self, seconds: float) -> None:
         super().__init__(f"resumes in {seconds:.1f} s")
@@ -99,11 +105,17 @@ class RunLater(Exception):
 
 
 class RunWaits(Exception):
-    """The run waits until people have done something, and says what; `wake` resumes it from its cursor."""
+    """The run cannot go on for now, says why, and resumes from its cursor.
 
-    def __init__(self, code: str, detail: str, **extra: Any) -> None:
+    `seconds`: when it looks again by itself, later and later up to `LONGEST_PAUSE` while it lasts. None: it waits for
+    people, who do what `fix` says; `wake` then resumes it.
+    """
+
+    def __init__(self, code: str, detail: str, *, fix: str, seconds: float | None = None, **extra: Any) -> None:
         super().__init__(detail)
-        self.reason = {"code": code, "detail": detail} | extra
+        self.code = code
+        self.seconds = seconds
+        self.reason = {"code": code, "detail": detail, "fix": fix} | extra
 
 
 @dataclass
@@ -121,6 +133,18 @@ class Work:
     counts: dict[str, int] = field(default_factory=dict)
     errors: list[dict[str, Any]] = field(default_factory=list)
     progress: float = 0.0
+    # What the run waited for last, and whether anything has been done for it since.
+    waited_for: dict[str, Any] | None = None
+    moved: bool = False
+    claimed_cursor: dict[str, Any] | None = None
+    # Until when this worker may act for the run (`clock.elapsed`); only a lease that is written in time moves it.
+    lease_ends: float = field(default_factory=lambda: float("inf"))
+
+    def still_holds(self) -> None:
+        """The fence of every write to Amazon. Raises `LeaseLapsed` when another worker may have the run, and may have
+        written something newer: what was prepared is then left for the next one to read back."""
+        if clock.elapsed() >= self.lease_ends:
+            raise LeaseLapsed(f"the lease of run {self.id} was not renewed in time")
 
     def count(self, name: str, by: int = 1) -> None:
         self.counts[name] = self.counts.get(name, 0) + by
@@ -131,18 +155,28 @@ class Work:
         if len(self.errors) < ERRORS_KEPT:
             self.errors.append({"code": code, "detail": detail} | extra)
 
+    def has_moved(self) -> bool:
+        """Whether this worker got the run any further: a runner without a cursor says so by `moved`."""
+        return self.moved or self.cursor != self.claimed_cursor
+
+    def __post_init__(self) -> None:
+        if self.claimed_cursor is None:
+            self.claimed_cursor = dict(self.cursor)
+
     async def hold(self, session: AsyncSession) -> None:
         """First statement of every page's transaction: writes progress, and raises `StaleWorker` when overtaken."""
         rows = await run(
             session,
             "update operation_run set heartbeat_at = clock_timestamp(), cursor = $3, counts = $4, errors = $5, "
-            "progress = $6 where id = $1 and token = $2 and status = 'running' returning id",
+            "progress = $6, waits_for = case when $7 then null else waits_for end "
+            "where id = $1 and token = $2 and status = 'running' returning id",
             self.id,
             self.token,
             as_json(self.cursor),
             as_json(self.counts),
             as_json(self.errors),
             self.progress,
+            self.has_moved(),
         )
         if not rows:
             raise StaleWorker(f"run {self.id} was taken over")
@@ -205,7 +239,7 @@ async def unschedule(session: AsyncSession, connection_id: UUID) -> None:
 
 
 async def wake(session: AsyncSession, connection_id: UUID) -> None:
-    """The connection's runs that wait for people are due now: what they waited for may have come, or never will."""
+    """The connection's runs that wait are due now: what they waited for may have come, or never will."""
     await run(
         session,
         "update operation_run set due_at = $2 where connection_id = $1 and status = 'queued' and waits_for is not null",

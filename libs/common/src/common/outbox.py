@@ -1,7 +1,6 @@
 """Events leave with the change they tell of: `publish` joins its transaction, the relay sends them in order."""
 
 import asyncio
-import contextlib
 from collections.abc import Sequence
 from contextlib import AsyncExitStack
 from typing import Any
@@ -22,6 +21,7 @@ from common.bulk import insert_page
 from common.contracts.event import CONTENT_TYPE, Event, encode
 from common.database_url import connect
 from common.db import CommonTable, Database
+from common.pulse import Pulse
 from common.telemetry import correlation_id
 
 log = structlog.get_logger()
@@ -85,7 +85,9 @@ class Relay:
         self._database = database
         self._bootstrap_servers = bootstrap_servers
         self._patience = patience
-        self._wake = database.outbox_written
+        self._written = database.outbox_written
+        self._heard = asyncio.Event()
+        self.pulse = Pulse("relay")
 
     async def run(self) -> None:
         """Relays until cancelled; the database or the broker being away is waited out."""
@@ -93,6 +95,7 @@ class Relay:
             try:
                 await self._relay()
             except (OSError, KafkaError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
+                self.pulse.waits(type(error).__name__)
                 log.warning("outbox_relay_waits", reason=type(error).__name__, detail=str(error)[:200])
                 await asyncio.sleep(1)
 
@@ -111,16 +114,20 @@ class Relay:
                 self._database.url, application_name="outbox-relay", idle_in_transaction_session_timeout="30s"
             )
             stack.push_async_callback(connection.close, timeout=2)
-            await connection.add_listener(CHANNEL, lambda *_: self._wake.set())
+            await connection.add_listener(CHANNEL, lambda *_: self._heard.set())
             while True:
-                self._wake.clear()
+                is_ours = self._written.is_set()
+                self._written.clear()
+                self._heard.clear()
                 sent = await self.drain(connection, producer)
-                if sent is None:
-                    # Another replica relays; tell it, since our writers only woke this process.
+                self.pulse.beat()
+                if sent is None and is_ours:
+                    # Another replica relays; tell it, since our writers only woke this process. What was heard is not
+                    # told on: two that stand by would wake each other for ever.
                     await connection.execute(f"notify {CHANNEL}")
                     await asyncio.sleep(COALESCE_SECONDS)
                 if sent != BATCH:
-                    await _wait(self._wake, POLL_SECONDS)
+                    await _either(self._written, self._heard, POLL_SECONDS)
 
     async def drain(self, connection: "asyncpg.Connection[Any]", producer: AIOKafkaProducer) -> int | None:
         """Sends one batch; answers how many, or None when another process holds the relay."""
@@ -182,8 +189,10 @@ async def give_up(producer: AIOKafkaProducer) -> None:
     await producer.stop()
 
 
-async def _wait(event: asyncio.Event, seconds: float) -> None:
-    # Not wait_for: until Python 3.12 it loses a cancellation that comes together with the event.
-    with contextlib.suppress(TimeoutError):
-        async with asyncio.timeout(seconds):
-            await event.wait()
+async def _either(one: asyncio.Event, other: asyncio.Event, seconds: float) -> None:
+    waiting = [asyncio.create_task(event.wait()) for event in (one, other)]
+    try:
+        await asyncio.wait(waiting, timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        for task in waiting:
+            task.cancel()

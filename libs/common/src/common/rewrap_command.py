@@ -23,13 +23,13 @@ async def rewrap_all(service: Service[Any], settings: SealingSettings) -> bool:
     console = Console(width=None if sys.stdout.isatty() else 120)
     began = time.monotonic()
     try:
-        total = await rewrapping.left(database, service.sealed, key_ring)
+        total = await rewrapping.left(database, service.all_sealed, key_ring)
         with Progress(*columns, console=console) as progress:
             task = progress.add_task(f"rewrap by {key_ring.active}", total=total)
             changed = await rewrapping.rewrap(
-                database, service.sealed, key_ring, lambda count: progress.advance(task, count)
+                database, service.all_sealed, key_ring, lambda count: progress.advance(task, count)
             )
-        in_use = await rewrapping.keys_in_use(database, service.sealed)
+        in_use = await rewrapping.keys_in_use(database, service.all_sealed)
     finally:
         await database.close()
     table = Table("table", "column", "key", "blobs")

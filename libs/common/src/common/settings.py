@@ -73,6 +73,16 @@ class ServiceSettings(SealingSettings):
     )
     replica: int = Field(default=0, description="ordinal of this replica; makes the consumer's static instance id")
 
+    run_wait_alarm_seconds: float = Field(
+        default=900, gt=0, description="how long a run may wait for one thing before that is an error in the log"
+    )
+
+    # Topics that are not compacted keep 14 days: a replay from the start stays harmless.
+    inbox_keep_days: int = Field(default=30, ge=15, description="how long a handled event is remembered")
+    idempotency_keep_days: int = Field(default=7, ge=1, description="how long an Idempotency-Key is remembered")
+    ended_runs_keep_days: int = Field(default=90, ge=1, description="how long operation runs that ended are shown")
+    refused_events_keep_days: int = Field(default=90, ge=1, description="how long refused events are shown")
+
     clock_url: AnyHttpUrl | None = Field(
         default=None, description="a clock to follow, the local Amazon's /sandbox/clock; refused in production"
     )

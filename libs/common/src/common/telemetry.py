@@ -16,14 +16,16 @@ REDACTED = "[redacted]"
 _correlation: ContextVar[str | None] = ContextVar("correlation_id", default=None)
 _ACCEPTED_ID = re.compile(r"[A-Za-z0-9._-]{1,64}\Z")
 
-# Names of things that are never logged, whoever passes them: secrets first, then what describes a buyer.
+# Names of things that are never logged, whoever passes them: secrets first (a `code` may be OAuth's, and what ends in
+# one as well, but for the names below), then what describes a buyer.
 _SECRET_NAMES = re.compile(
     r"token|secret|password|authorization|cookie|api_?key|code$|buyer|recipient|address|phone|email|postal|gift_?message",
     re.IGNORECASE,
 )
-# Values that give themselves away inside a text: LWA tokens, our keys, JWTs and bearer headers.
+_CODES = frozenset({"error_code", "status_code", "amazon_code"})
+# Values that give themselves away inside a text: OAuth codes in a query, LWA tokens, our keys, JWTs and bearer headers.
 _SECRET_VALUES = re.compile(
-    r"(Atz[ar]\|[^\s\"']+|ent_[A-Za-z0-9_-]{20,}|eyJ[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+|[Bb]earer\s+\S+)"
+    r"((?<=code=)[^\s&\"']+|Atz[ar]\|[^\s\"']+|ent_[A-Za-z0-9_-]{20,}|eyJ[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+|[Bb]earer\s+\S+)"
 )
 
 
@@ -50,7 +52,7 @@ def redact(_: Any, __: str, event: MutableMapping[str, Any]) -> MutableMapping[s
 
 
 def _clean(name: str, value: Any) -> Any:
-    if _SECRET_NAMES.search(name) and name not in ("error_code", "status_code", "event"):
+    if _SECRET_NAMES.search(name) and name not in _CODES and name != "event":
         return REDACTED
     if isinstance(value, str):
         return _SECRET_VALUES.sub(REDACTED, value)

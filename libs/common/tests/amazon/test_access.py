@@ -4,6 +4,7 @@ import asyncio
 import json
 import logging
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -11,6 +12,9 @@ import pytest
 from common import http
 from common.amazon import errors
 from common.amazon.access import AuthAccessTokens, Seller
+from common.amazon.run_outcomes import outcome
+from common.jobs import RunWaits
+from common.service_tokens import ServiceToken
 
 MakeSeller = Callable[..., Seller]
 
@@ -103,7 +107,7 @@ async def test_a_fresh_token_that_is_refused_too_is_not_replaced_again(
     [
         (409, "connection-revoked", errors.ConnectionRevoked),
         (409, "connection-not-active", errors.ConnectionNotActive),
-        (403, "forbidden", errors.AuthUnavailable),
+        (403, "forbidden", errors.AccessTokenUnavailable),
     ],
 )
 async def test_auths_reason_for_giving_no_token_is_told_apart(
@@ -123,15 +127,43 @@ async def test_an_auth_that_stumbles_is_asked_again(access: AuthAccessTokens, wi
 
 
 async def test_an_auth_that_is_down_is_unavailable(http_client: http.AsyncClient, seller: Seller) -> None:
-    with pytest.raises(errors.AuthUnavailable):
+    with pytest.raises(errors.AccessTokenUnavailable):
         await AuthAccessTokens(http_client, "http://127.0.0.1:9", service_token).get(seller)
+
+
+@pytest.mark.fault("F14")
+async def test_an_auth_that_is_away_as_our_own_token_expires_is_no_other_error(
+    http_client: http.AsyncClient, wire: Any, seller: Seller
+) -> None:
+    own = ServiceToken(http_client, "http://127.0.0.1:9", "key")
+    with pytest.raises(errors.AccessTokenUnavailable) as failure:
+        await AuthAccessTokens(http_client, wire.url, own).get(seller)
+    waits = outcome(failure.value)
+    assert isinstance(waits, RunWaits)
+    assert (waits.code, waits.seconds) == ("auth_away", 1.0)
+    assert wire.arrived == []
+
+
+@pytest.mark.fault("F14")
+async def test_a_newer_event_of_the_connection_drops_the_token_and_what_was_known_of_refusals(
+    access: AuthAccessTokens, wire: Any, seller: Seller
+) -> None:
+    grants(wire)
+    fresh = await access.refused(seller, await access.get(seller))
+    assert await access.refused(seller, fresh) == fresh == "Atza|token-0002"
+    consented = replace(seller, version=seller.version + 1)
+    assert await access.get(consented) == "Atza|token-0003"
+    assert await access.get(seller) == "Atza|token-0003"  # who has not heard of the consent yet
+    # Dead as well, for the grant was replaced twice: now it is asked for another at once.
+    assert await access.refused(consented, "Atza|token-0003") == "Atza|token-0004"
+    assert len(wire.arrived) == 4
 
 
 async def test_an_answer_that_is_no_token_is_unavailable_and_not_kept(
     access: AuthAccessTokens, wire: Any, seller: Seller
 ) -> None:
     wire.answers(wire.json({"access_token": "Atza|secret"}))
-    with pytest.raises(errors.AuthUnavailable) as failure:
+    with pytest.raises(errors.AccessTokenUnavailable) as failure:
         await access.get(seller)
     assert "Atza|" not in f"{failure.value!r} {failure.value.__cause__!r} {failure.value.__context__!s}"
     grants(wire)

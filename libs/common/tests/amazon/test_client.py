@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 import structlog
 
+from common import telemetry
 from common.amazon import errors, listings, orders, sellers
 from common.amazon.access import Seller
 from common.amazon.client import AmazonClient
@@ -84,7 +85,7 @@ async def test_a_server_error_is_tried_again(client_of: ClientOf, seller: Seller
 @pytest.mark.fault("F11")
 async def test_a_lasting_server_error_ends_as_unavailable(client_of: ClientOf, seller: Seller, wire: Any) -> None:
     wire.answers(wire.raw(b"<html>Service Unavailable</html>", 503))
-    with pytest.raises(errors.Unavailable) as failure:
+    with pytest.raises(errors.AmazonUnavailable) as failure:
         await get_order(client_of(attempts=3), seller)
     assert failure.value.status == 503
     assert len(wire.arrived) == 3
@@ -99,7 +100,7 @@ async def test_retries_stay_a_tenth_of_the_calls_when_everything_fails(
     # Each caller is another seller, so that no bucket stands in the way.
     callers = [Seller(seller.account_id, uuid.uuid4(), f"A{number}", "NA") for number in range(60)]
     for caller in callers:
-        with pytest.raises(errors.Unavailable):
+        with pytest.raises(errors.AmazonUnavailable):
             await listings.get_listings_item(client, caller, "A", marketplace_id="ATVPDKIKX0DER")
     assert len(wire.arrived) <= len(callers) + 10 + len(callers) // 10
 
@@ -151,7 +152,7 @@ async def test_what_was_surely_not_sent_is_tried_again_even_if_it_must_not_repea
     client = client_of(attempts=2)
     wire.url = "http://127.0.0.1:9"
     refused = client_of(attempts=2)
-    with pytest.raises(errors.Unavailable, match="not sent"):
+    with pytest.raises(errors.AmazonUnavailable, match="not sent"):
         await refused.call(CREATE_FEED, seller, body=b"{}", into=dict)
     wire.answers(wire.json({"feedId": "f"}))
     assert await client.call(CREATE_FEED, seller, body=b"{}", into=dict) == {"feedId": "f"}
@@ -277,7 +278,7 @@ async def test_a_refusal_without_readable_errors_is_still_told_by_its_status(
 
 async def test_what_amazon_does_not_have_is_not_found(client_of: ClientOf, seller: Seller, wire: Any) -> None:
     wire.answers(wire.fault(404, "NOT_FOUND"))
-    with pytest.raises(errors.NotFound):
+    with pytest.raises(errors.AmazonNotFound):
         await get_order(client_of(), seller)
 
 
@@ -298,6 +299,13 @@ async def test_no_log_or_error_of_a_failing_call_holds_a_token_or_a_body(
             with pytest.raises(errors.AmazonError) as failure:
                 await get_order(client_of(attempts=2), seller)
             failures.append(failure.value)
+    refused = telemetry.redact(None, "warning", next(line for line in logged if line["event"] == "amazon_call_failed"))
+    assert {name: refused[name] for name in ("operation", "status", "amazon_code", "amazon_request_id")} == {
+        "operation": "getOrder",
+        "status": "403",
+        "amazon_code": "InternalFailure",
+        "amazon_request_id": "request-1",
+    }
     told = json.dumps(logged, default=str) + repr(failures) + "".join(str(failure) for failure in failures)
     assert len(failures) == 4
     assert not any(secret in told for secret in secrets)

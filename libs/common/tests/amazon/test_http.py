@@ -1,9 +1,11 @@
 """What a failed request tells: whether it may have arrived."""
 
+import asyncio
 import gc
 import gzip
 import socket
 import weakref
+from collections.abc import AsyncIterator
 from typing import Any
 
 import aiohttp
@@ -54,6 +56,66 @@ async def test_a_large_body_that_breaks_off_is_no_answer(http_client: http.Async
     wire.answers(wire.raw(b"x" * (3 << 20), cut=2 << 20))
     with pytest.raises(http.OutcomeUnknown):
         await http_client.get(wire.url)
+
+
+class Closed(Exception):
+    """The fence does not let a request through."""
+
+
+@pytest.mark.fault("F16")
+@pytest.mark.parametrize("content", [b"x", b""])
+async def test_a_fence_that_closes_while_a_request_waits_for_its_connection_lets_nothing_leave(
+    wire: Any, content: bytes
+) -> None:
+    is_closed = False
+    asked = 0
+
+    def fence() -> None:
+        nonlocal asked
+        asked += 1
+        if is_closed:
+            raise Closed
+
+    async with http.client(connections=1, read_timeout=30) as one_at_a_time:
+        reached, go_on = asyncio.Event(), asyncio.Event()
+
+        async def held_back() -> AsyncIterator[bytes]:
+            reached.set()
+            await go_on.wait()
+            yield b"first"
+
+        headers = {"content-length": "5"}
+        first = asyncio.create_task(one_at_a_time.post(wire.url, content=held_back(), headers=headers))
+        await reached.wait()
+        second = asyncio.create_task(one_at_a_time.post(wire.url, content=content, extensions={"fence": fence}))
+        await asyncio.sleep(0.1)
+        assert asked == 0
+        is_closed = True
+        go_on.set()
+        await first
+        with pytest.raises(Closed):
+            await second
+        is_closed = False
+        await one_at_a_time.post(wire.url, content=b"third", extensions={"fence": fence})
+    assert [request.body for request in wire.arrived] == [b"first", b"third"]
+    assert asked > 1
+
+
+@pytest.mark.fault("F16")
+async def test_a_fence_that_closes_between_head_and_body_lets_neither_leave(
+    http_client: http.AsyncClient, wire: Any
+) -> None:
+    asked = 0
+
+    def fence() -> None:
+        nonlocal asked
+        asked += 1
+        if asked == 2:
+            raise Closed
+
+    with pytest.raises(Closed):
+        await http_client.post(wire.url, content=b"x", extensions={"fence": fence})
+    assert (asked, wire.arrived) == (2, [])
 
 
 async def test_a_large_body_streams_and_a_small_one_is_read_at_once(http_client: http.AsyncClient, wire: Any) -> None:

@@ -183,7 +183,7 @@ async def test_an_answer_of_200_that_says_invalid_comes_with_its_issues(
 @pytest.mark.row("B6")
 async def test_an_item_amazon_does_not_have_is_not_found(client_of: ClientOf, seller: Seller, wire: Any) -> None:
     wire.answers(wire.fault(404, "NOT_FOUND"))
-    with pytest.raises(errors.NotFound):
+    with pytest.raises(errors.AmazonNotFound):
         await listings.get_listings_item(client_of("listings"), seller, "A", marketplace_id=US)
 
 

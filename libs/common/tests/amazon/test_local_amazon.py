@@ -118,7 +118,7 @@ async def test_every_sku_is_found_as_itself_by_path_and_by_search(client_for: Cl
     found = await listings.search_listings_items(client, seller, marketplace_id=US, skus=SKUS)
     assert [item.sku for item in read] == list(SKUS)
     assert {item.sku for item in found.items} == set(SKUS)
-    with pytest.raises(errors.NotFound):
+    with pytest.raises(errors.AmazonNotFound):
         await listings.get_listings_item(client, seller, "Case", marketplace_id=US)
 
 

@@ -31,7 +31,7 @@ from common.contracts.connections import Region
 from common.contracts.http import AccessTokenAnswer
 from common.crypto import KeyRing
 from common.db import Database
-from common.errors import Conflict, ConnectionNotActive
+from common.errors import Conflict, ConnectionNotActiveProblem
 from common.reading import Reads
 
 log = structlog.get_logger()
@@ -86,8 +86,8 @@ class TokenBroker:
     async def hand_out(self, account_id: UUID, connection_id: UUID, refused: str | None = None) -> AccessTokenAnswer:
         """A token of this connection of this account; not the one whose last characters are `refused`.
 
-        Raises `ConnectionIsRevoked` or `ConnectionNotActive`; `LwaUnavailable` or `AppRefused`, with Retry-After, when
-        there is neither a new token nor an old one that still works.
+        Raises `ConnectionIsRevoked` or `ConnectionNotActiveProblem`; with Retry-After `LwaUnavailable` or `AppRefused`,
+        when there is neither a new token nor an old one that still works.
         """
         row = await self._reads.row(_HELD, account_id, connection_id)
         held = _checked(_Held(**row) if row else None)
@@ -318,13 +318,13 @@ async def _connection(session: AsyncSession, account_id: UUID, connection_id: UU
 
 
 def _checked(found: _Known | None) -> _Known:
-    """What was found, if calls may be made for it. Raises `ConnectionNotActive` or `ConnectionIsRevoked`."""
+    """What was found, if calls may be made for it. Raises `ConnectionNotActiveProblem` or `ConnectionIsRevoked`."""
     if found is None:
-        raise ConnectionNotActive("no such connection in this account")
+        raise ConnectionNotActiveProblem("no such connection in this account")
     if found.status == "revoked":
         raise ConnectionIsRevoked
     if found.status not in CALLABLE:
-        raise ConnectionNotActive(f"the connection is {found.status}")
+        raise ConnectionNotActiveProblem(f"the connection is {found.status}")
     return found
 
 

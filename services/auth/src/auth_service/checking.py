@@ -24,7 +24,7 @@ class AmazonBusy(Unavailable):
     slug, title = "amazon-busy", "Amazon's allowance for this check is used up"
 
 
-class AmazonUnavailable(Unavailable):
+class AmazonUnavailableProblem(Unavailable):
     slug, title = "amazon-unavailable", "Amazon does not give a usable answer"
     fix = "Try again in a moment"
 
@@ -66,7 +66,7 @@ async def _keep(db: Database, connection_id: UUID, problem: AmazonDeniesAccess |
 async def participations_of(amazon: AmazonClient, seller: Seller) -> list[ParticipationView]:
     """The Amazon stores that the seller's account takes part in; entries that are no stores are left out (FACTS 1.5).
 
-    Raises `AmazonDeniesAccess`, `AmazonBusy` (with Retry-After) or `AmazonUnavailable`.
+    Raises `AmazonDeniesAccess`, `AmazonBusy` (with Retry-After) or `AmazonUnavailableProblem`.
     """
     try:
         found = await get_marketplace_participations(amazon, seller)
@@ -88,7 +88,7 @@ def refusal(error: AmazonError) -> Problem:
         case AccessDenied():
             return AmazonDeniesAccess(amazon_code=error.code, amazon_request_id=error.request_id)
         case _:
-            return AmazonUnavailable(str(error))
+            return AmazonUnavailableProblem(str(error))
 
 
 def channel_test(channel: Channel, found: list[ParticipationView]) -> ChannelTest:

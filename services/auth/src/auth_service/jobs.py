@@ -10,10 +10,11 @@ from auth_service.lifecycle import CALLABLE
 from auth_service.models import Connection
 from auth_service.settings import AuthSettings
 from common.amazon.client import AmazonClient
+from common.amazon.run_outcomes import BY_ITSELF
 from common.app import Runtime
 from common.db import Database
-from common.errors import ConnectionNotActive, Unavailable
-from common.jobs import RunFailed, RunLater, Runner, Work
+from common.errors import ConnectionNotActiveProblem, Unavailable
+from common.jobs import RunFailed, Runner, RunWaits, Work
 
 _PAUSE_SECONDS = 300.0
 
@@ -33,11 +34,12 @@ class CheckConnection:
         try:
             found = await check(self._db, self._amazon, connection)
         except AmazonBusy as busy:
-            raise RunLater(float((busy.headers or {}).get("Retry-After", _PAUSE_SECONDS))) from busy
-        except (ConnectionIsRevoked, ConnectionNotActive, AmazonDeniesAccess) as problem:
+            seconds = float((busy.headers or {}).get("Retry-After", _PAUSE_SECONDS))
+            raise RunWaits("amazon_throttles", busy.title, fix=BY_ITSELF, seconds=seconds) from busy
+        except (ConnectionIsRevoked, ConnectionNotActiveProblem, AmazonDeniesAccess) as problem:
             raise RunFailed(problem.slug, problem.title, fix=problem.how) from problem
         except Unavailable as problem:
-            raise RunLater(_PAUSE_SECONDS) from problem
+            raise RunWaits("amazon_away", problem.title, fix=BY_ITSELF, seconds=_PAUSE_SECONDS) from problem
         work.count("marketplaces", len(found))
 
 

@@ -149,9 +149,7 @@ async def follow_inventory(
     rejections: list[tuple[Any, ...]] = []
     for r, event in told:
         if reason := _reason(event, owners, now):
-            # A SKU that the column cannot hold is shown without what makes it so.
-            sku = event.sku.replace("\x00", "")
-            rejections.append((event.account_id, r.id, event.source_id, sku, *reason, now))
+            rejections.append((event.account_id, r.id, event.source_id, event.sku, *reason, now))
         else:
             cost = event.cost
             counts.append(

@@ -11,6 +11,7 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 from common import clock, outbox
 from common.amazon.client import AmazonClient, Seller
 from common.amazon.listings import SKUS_PER_SEARCH
+from common.amazon.run_outcomes import outcomes
 from common.contracts.listings import ListingLinked
 from common.db import Database
 from common.jobs import Work
@@ -74,7 +75,7 @@ async def _find(amazon: AmazonClient, seller: Seller, page: Sequence[_Wanted]) -
         for marketplace_id, wanted in by_marketplace.items()
         for start in range(0, len(wanted), SKUS_PER_SEARCH)
     ]
-    with calling.outcomes():
+    with outcomes():
         answers = await asyncio.gather(
             *(
                 seen.search(amazon, seller, marketplace_id, [sku for _, _, sku in part])

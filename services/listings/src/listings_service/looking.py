@@ -14,13 +14,14 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 
 from common import clock, outbox
 from common.amazon.client import AmazonClient, Seller
-from common.amazon.errors import InvalidInput, NotFound
+from common.amazon.errors import AmazonNotFound, InvalidInput
 from common.amazon.listings import SKUS_PER_SEARCH
+from common.amazon.run_outcomes import outcomes
 from common.contracts.event import Event, Money
 from common.contracts.listings import ListingSynced
 from common.db import Database
 from common.jobs import Work
-from listings_service import calling, seen
+from listings_service import seen
 from listings_service.checks import in_minor_units
 from listings_service.models import Channel, Variant
 from listings_service.planner import is_dirty
@@ -51,7 +52,7 @@ async def look_back(db: Database, amazon: AmazonClient, seller: Seller, work: Wo
         due = await _due(session, work)
     if not due:
         return False
-    with calling.outcomes():
+    with outcomes():
         looked = await _look(amazon, seller, due)
     async with db.transaction() as session:
         await work.hold(session)
@@ -91,7 +92,7 @@ async def _look(amazon: AmazonClient, seller: Seller, due: Sequence[_Open]) -> _
                 continue
             try:
                 looked.shown[variant_id] = await seen.get(amazon, seller, marketplace_id, sku)
-            except NotFound:
+            except AmazonNotFound:
                 looked.gone.add(variant_id)
             except InvalidInput:
                 continue  # neither shown nor gone: looked at again later
@@ -130,6 +131,7 @@ async def _record(
 def _judge(variant: Variant, shown: Seen, work: Work, delays: Sequence[float]) -> list[Event]:
     verdict = look(variant, shown, delays, clock.now())
     work.count({"closed": "synced", "waiting": "not_visible_yet", "again": "to_send_again", "alarm": "alarms"}[verdict])
+    work.moved |= verdict == "closed"
     if verdict == "alarm":
         alarms.inc()
         log.error("listing_write_not_visible", variant_id=str(variant.id), connection_id=str(variant.connection_id))

@@ -11,13 +11,14 @@ from sqlmodel import col, or_, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from common import clock, outbox
-from common.amazon.client import AmazonClient, Seller
-from common.amazon.errors import AmazonError, InvalidInput, NotFound
+from common.amazon.client import AmazonClient, Fence, Seller
+from common.amazon.errors import AmazonError, AmazonNotFound, InvalidInput
+from common.amazon.run_outcomes import outcome as outcome_of
 from common.contracts.event import Event
 from common.contracts.listings import ListingRejected
 from common.db import Database
 from common.jobs import Work
-from listings_service import calling, seen
+from listings_service import seen
 from listings_service.models import DIRTY, Channel, Variant
 from listings_service.planner import LANE_ORDER, SENDABLE, plan
 from listings_service.sending import Intent, Outcome, send
@@ -36,14 +37,14 @@ async def push(db: Database, amazon: AmazonClient, seller: Seller, work: Work, d
         planned, intents = await _intend(session, work)
     if not intents:
         return planned > 0
-    outcomes = await _send(amazon, seller, intents)
+    outcomes = await _send(amazon, seller, intents, work.still_holds)
     async with db.transaction() as session:
         await work.hold(session)
         await _record(session, work, intents, outcomes, delays)
         await work.hold(session)
     for outcome in outcomes.values():
         if outcome.stop is not None:
-            raise calling.outcome(outcome.stop) from outcome.stop
+            raise outcome_of(outcome.stop) from outcome.stop
     return True
 
 
@@ -96,13 +97,13 @@ async def _intend(session: AsyncSession, work: Work) -> tuple[int, list[Intent]]
     return planned, intents
 
 
-async def _send(amazon: AmazonClient, seller: Seller, intents: Sequence[Intent]) -> dict[UUID, Outcome]:
+async def _send(amazon: AmazonClient, seller: Seller, intents: Sequence[Intent], fence: Fence) -> dict[UUID, Outcome]:
     offers, outcomes = await _read_offers(amazon, seller, [intent for intent in intents if intent.price is not None])
     allowed = asyncio.Semaphore(_IN_FLIGHT)
 
     async def one(intent: Intent) -> None:
         async with allowed:
-            outcomes[intent.variant_id] = await send(amazon, seller, intent, offers.get(intent.variant_id))
+            outcomes[intent.variant_id] = await send(amazon, seller, intent, offers.get(intent.variant_id), fence)
 
     await asyncio.gather(*(one(intent) for intent in intents if intent.variant_id not in outcomes))
     return outcomes
@@ -124,7 +125,7 @@ async def _read_offers(
                 try:
                     shown = found.get(intent.sku) or await seen.get(amazon, seller, marketplace_id, intent.sku)
                     offers[intent.variant_id] = shown.offer
-                except NotFound:
+                except AmazonNotFound:
                     outcomes[intent.variant_id] = Outcome(gone=True)
         except AmazonError as error:
             stop = None if isinstance(error, InvalidInput) else error
@@ -157,6 +158,7 @@ async def _record(
             events.append(link_broken(variant))
             continue
         refusals = record(variant, outcome, delays, now)
+        work.moved |= "accepted" in outcome.answers.values()
         work.count("pushed", int(any(answer in ("accepted", "unknown") for answer in outcome.answers.values())))
         for refusal in refusals:
             work.error(refusal.code, refusal.detail, sku=variant.sku, channel_id=str(variant.channel_id))

@@ -54,11 +54,10 @@ def _statement(event: InventoryChanged) -> Statement:
 
 
 def _rejection(event: InventoryChanged, fault: Fault) -> tuple[object, ...]:
-    sku = event.sku.replace("\0", "\\0")  # the one character that no text column holds
     return (
         event.account_id,
         event.channel_id,
-        sku,
+        event.sku,
         event.quantity,
         str(event.price.amount) if event.price else None,
         event.price.currency if event.price else None,

@@ -8,7 +8,7 @@ from decimal import Decimal
 from typing import Any
 
 from common.amazon.client import AmazonClient, Seller
-from common.amazon.errors import InvalidInput, NotFound
+from common.amazon.errors import AmazonNotFound, InvalidInput
 from common.amazon.listing import MERCHANT_FULFILLED, Item, offer_of, price_of, quantity_of, summary_of
 from common.amazon.listings import SKUS_PER_SEARCH, get_listings_item, search_listings_items
 from listings_service.lifecycle import Health, observed_health
@@ -88,12 +88,12 @@ async def search(amazon: AmazonClient, seller: Seller, marketplace_id: str, skus
             wanted = set(searchable)
             found = {item.sku: seen(item, marketplace_id) for item in page.items if item.sku in wanted}
     for sku in one_by_one:
-        with suppress(InvalidInput, NotFound):
+        with suppress(InvalidInput, AmazonNotFound):
             found[sku] = await get(amazon, seller, marketplace_id, sku)
     return found
 
 
 async def get(amazon: AmazonClient, seller: Seller, marketplace_id: str, sku: str) -> Seen:
-    """The SKU as Amazon shows it. Raises `NotFound` when Amazon does not have it."""
+    """The SKU as Amazon shows it. Raises `AmazonNotFound` when Amazon does not have it."""
     item = await get_listings_item(amazon, seller, sku, marketplace_id=marketplace_id, included_data=_DATA)
     return seen(item, marketplace_id)

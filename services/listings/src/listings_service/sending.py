@@ -6,16 +6,16 @@ from decimal import Decimal
 from typing import Any, Literal
 from uuid import UUID
 
-from common.amazon.client import AmazonClient, Seller
+from common.amazon.client import AmazonClient, Fence, Seller
 from common.amazon.errors import (
     AccessDenied,
+    AccessTokenUnavailable,
     AmazonError,
-    AuthUnavailable,
+    AmazonNotFound,
     ConnectionNotActive,
     ConnectionRevoked,
     InvalidInput,
     MalformedAnswer,
-    NotFound,
     Throttled,
 )
 from common.amazon.listing import Submission
@@ -67,15 +67,17 @@ class Outcome:
     stop: AmazonError | None = None
 
 
-async def send(amazon: AmazonClient, seller: Seller, intent: Intent, offer: dict[str, Any] | None) -> Outcome:
+async def send(
+    amazon: AmazonClient, seller: Seller, intent: Intent, offer: dict[str, Any] | None, fence: Fence
+) -> Outcome:
     """Sends the parts in one patch. `offer` is what Amazon shows now: a price keeps its siblings (edge 19).
 
     When Amazon minds a patch of both parts, each goes alone, so that a refused price never holds back a quantity.
     """
-    outcome = await _attempt(amazon, seller, intent, intent.parts, offer)
+    outcome = await _attempt(amazon, seller, intent, intent.parts, offer, fence)
     if len(intent.parts) > 1 and any(isinstance(answer, Refusal) for answer in outcome.answers.values()):
         for part in intent.parts:
-            alone = await _attempt(amazon, seller, intent, (part,), offer)
+            alone = await _attempt(amazon, seller, intent, (part,), offer, fence)
             outcome.answers |= alone.answers
             outcome.stop = outcome.stop or alone.stop
     if any(isinstance(answer, Refusal) for answer in outcome.answers.values()):
@@ -84,7 +86,12 @@ async def send(amazon: AmazonClient, seller: Seller, intent: Intent, offer: dict
 
 
 async def _attempt(
-    amazon: AmazonClient, seller: Seller, intent: Intent, parts: tuple[Part, ...], offer: dict[str, Any] | None
+    amazon: AmazonClient,
+    seller: Seller,
+    intent: Intent,
+    parts: tuple[Part, ...],
+    offer: dict[str, Any] | None,
+    fence: Fence,
 ) -> Outcome:
     try:
         submission = await patch_listings_item(
@@ -94,13 +101,14 @@ async def _attempt(
             marketplace_id=intent.marketplace_id,
             product_type=intent.product_type or _DEFAULT_PRODUCT_TYPE,
             patches=[_patch(part, intent, offer) for part in parts],
+            fence=fence,
         )
-    except NotFound:
+    except AmazonNotFound:
         return Outcome(gone=True)
     except InvalidInput as refused:
         refusal = Refusal(refused.code or str(refused.status), refused.message or "Amazon refused the request")
         return _all(parts, refusal)
-    except (Throttled, ConnectionRevoked, ConnectionNotActive, AuthUnavailable, AccessDenied) as stop:
+    except (Throttled, ConnectionRevoked, ConnectionNotActive, AccessTokenUnavailable, AccessDenied) as stop:
         return _all(parts, "not_sent", stop)
     except MalformedAnswer:
         return _all(parts, "unknown")
@@ -140,7 +148,7 @@ async def _is_gone(amazon: AmazonClient, seller: Seller, intent: Intent) -> bool
     """Whether the refusal only says that there is no such listing any more (edge 20)."""
     try:
         await seen.get(amazon, seller, intent.marketplace_id, intent.sku)
-    except NotFound:
+    except AmazonNotFound:
         return True
     except AmazonError:
         return False

@@ -12,15 +12,16 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 
 from common import clock
 from common.amazon.client import AmazonClient, Seller
-from common.amazon.errors import InvalidInput, NotFound, OutcomeUnknown, Throttled, Unavailable
+from common.amazon.errors import AmazonNotFound, AmazonUnavailable, InvalidInput, OutcomeUnknown, Throttled
 from common.amazon.order import OrderPackage
 from common.amazon.orders import ConfirmShipmentOrderItem, PackageDetail, confirm_shipment, get_order
+from common.amazon.run_outcomes import outcomes
 from common.contracts.orders import TrackingConfirmed
 from common.db import Database
 from common.jobs import Work
 from common.outbox import publish
 from orders_service import carriers
-from orders_service.asking import amazon_errors_end_the_run, seller_now, seller_of
+from orders_service.asking import seller_now, seller_of
 from orders_service.fulfilling import reference_of
 from orders_service.models import Order, Shipment
 from orders_service.order_state import CANCELLED
@@ -76,7 +77,7 @@ class SyncOrders:
         if applied:
             work.count("applied", applied)
         begun = clock.now()
-        with amazon_errors_end_the_run():
+        with outcomes():
             while due := await self._next(work, begun):
                 await self._settle(work, due, begun)
 
@@ -123,6 +124,7 @@ class SyncOrders:
                 if package := _shown(shipment, packages):
                     await _confirm(session, stored, shipment, package)
                     work.count("confirmed")
+                    work.moved = True
                 else:
                     self._not_shown(work, stored, shipment)
                 session.add(shipment)
@@ -131,7 +133,7 @@ class SyncOrders:
         seller = await seller_now(self._db, work)
         try:
             answer = await get_order(self._amazon, seller, due.amazon_order_id, included_data=("PACKAGES",))
-        except (NotFound, InvalidInput):
+        except (AmazonNotFound, InvalidInput):
             # One order that Amazon will not show must not keep the others from being confirmed.
             return ()
         return answer.packages
@@ -182,18 +184,24 @@ class SyncOrders:
     async def _send(self, work: Work, due: _Due, parcel: _Parcel) -> None:
         try:
             await confirm_shipment(
-                self._amazon, parcel.seller, due.amazon_order_id, parcel.package, marketplace_id=due.marketplace_id
+                self._amazon,
+                parcel.seller,
+                due.amazon_order_id,
+                parcel.package,
+                marketplace_id=due.marketplace_id,
+                fence=work.still_holds,
             )
-        except (OutcomeUnknown, Unavailable):
+        except (OutcomeUnknown, AmazonUnavailable):
             # It may have been carried out: the shipment stays `sending`, and is looked for before it is sent again.
             work.count("outcome_unknown")
         except Throttled:
             await self._unsend(work, due, parcel)
             raise
-        except (InvalidInput, NotFound) as refused:
+        except (InvalidInput, AmazonNotFound) as refused:
             await self._refused(work, due, parcel, refused)
         else:
             work.count("sent")
+            work.moved = True
             await self._accepted(work, due, parcel)
 
     async def _accepted(self, work: Work, due: _Due, parcel: _Parcel) -> None:
@@ -213,7 +221,7 @@ class SyncOrders:
             shipment.next_attempt_at = clock.now()
             session.add(shipment)
 
-    async def _refused(self, work: Work, due: _Due, parcel: _Parcel, refused: InvalidInput | NotFound) -> None:
+    async def _refused(self, work: Work, due: _Due, parcel: _Parcel, refused: InvalidInput | AmazonNotFound) -> None:
         """Amazon's refusal lands on the shipment, in Amazon's words, unless it says what is already true (edge 14)."""
         packages = await self._packages(work, due)
         async with self._db.transaction() as session:
@@ -270,15 +278,15 @@ def _shown(shipment: Shipment, packages: Sequence[OrderPackage]) -> OrderPackage
     return None
 
 
-def _is_already_fulfilled(refused: InvalidInput | NotFound) -> bool:
+def _is_already_fulfilled(refused: InvalidInput | AmazonNotFound) -> bool:
     if not isinstance(refused, InvalidInput):
         return False
     told = f"{refused.code} {refused.message}".casefold()
     return "packagetoupdatenotfound" in told or "package to update" in told or "already" in told
 
 
-def _words(refused: InvalidInput | NotFound) -> str:
-    if isinstance(refused, NotFound):
+def _words(refused: InvalidInput | AmazonNotFound) -> str:
+    if isinstance(refused, AmazonNotFound):
         return "Amazon does not know the order"
     return " ".join(part for part in (refused.message, refused.details) if part) or "Amazon gives no reason"
 

@@ -11,14 +11,15 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 from common import clock
 from common.amazon import order as amazon_order
 from common.amazon.client import AmazonClient, Seller
-from common.amazon.errors import InvalidInput, MalformedAnswer, NotFound
+from common.amazon.errors import AmazonNotFound, InvalidInput, MalformedAnswer
 from common.amazon.orders import MalformedOrder, OrdersPage, get_order, search_orders
+from common.amazon.run_outcomes import outcomes
 from common.bulk import run
 from common.crypto import KeyRing
 from common.db import Database
 from common.jobs import RunFailed, Work
 from orders_service import unimported
-from orders_service.asking import amazon_errors_end_the_run, seller_now, seller_of
+from orders_service.asking import seller_now, seller_of
 from orders_service.importing import PageResult, store_page
 from orders_service.models import Channel, ImportCursor
 
@@ -43,7 +44,7 @@ class GetOrders:
         async with self._db.transaction() as session:
             await seller_of(session, work)
             channels = await _channels(session, work)
-        with amazon_errors_end_the_run():
+        with outcomes():
             if wanted := work.parameters.get("amazon_order_ids"):
                 await self._back_fill(work, wanted)
                 return
@@ -65,7 +66,7 @@ class GetOrders:
         orders: list[amazon_order.Order] = []
         try:
             orders.append(await get_order(self._amazon, seller, order_id, included_data=INCLUDED_DATA))
-        except NotFound:
+        except AmazonNotFound:
             work.error("not_found", "Amazon has no such order of this seller", amazon_order_id=order_id)
         except MalformedAnswer as error:
             work.error("malformed", str(error), amazon_order_id=order_id)

@@ -14,9 +14,10 @@ import stamina
 from pydantic import ValidationError
 
 from common import clock, http
-from common.amazon.errors import AuthUnavailable, ConnectionNotActive, ConnectionRevoked
+from common.amazon.errors import AccessTokenUnavailable, ConnectionNotActive, ConnectionRevoked
 from common.contracts.connections import Region
 from common.contracts.http import ACCESS_TOKEN_PATH, AccessTokenAnswer, AccessTokenRequest
+from common.service_tokens import AuthUnavailable
 
 _OPERATION = "access token"
 # A token is not used in its last minute, so that no call sets out with one that expires on its way.
@@ -27,12 +28,13 @@ _SETTLED = 300.0
 
 @dataclass(frozen=True, slots=True)
 class Seller:
-    """On whose behalf Amazon is called: one connection of one account."""
+    """On whose behalf Amazon is called: one connection of one account; `version` is its last event's."""
 
     account_id: UUID
     connection_id: UUID
     selling_partner_id: str
     region: Region
+    version: int = 0
 
 
 class AccessTokens(Protocol):
@@ -41,7 +43,7 @@ class AccessTokens(Protocol):
     async def get(self, seller: Seller) -> str:
         """A token that should work.
 
-        Raises `ConnectionRevoked`, `ConnectionNotActive` or `AuthUnavailable`.
+        Raises `ConnectionRevoked`, `ConnectionNotActive` or `AccessTokenUnavailable`.
         """
 
     async def refused(self, seller: Seller, token: str) -> str:
@@ -52,6 +54,8 @@ class AccessTokens(Protocol):
 class _Held:
     token: str = field(repr=False, default="")
     expires: float = 0.0
+    # What was told of the connection when the token was asked for: one asked for before a consent may be dead by now.
+    version: int = 0
     replaced_refused_at: float = float("-inf")
     lock: asyncio.Lock = field(default_factory=asyncio.Lock, repr=False)
 
@@ -68,6 +72,8 @@ class AuthAccessTokens:
         self._held: dict[tuple[UUID, UUID], _Held] = {}
 
     async def get(self, seller: Seller) -> str:
+        """As `AccessTokens.get`. Any newer event of the connection drops what is held of it, in every replica: each
+        reads the version in its own database, whichever of them consumed the event."""
         held = self._held_for(seller)
         if clock.monotonic() < held.expires:
             return held.token
@@ -91,7 +97,10 @@ class AuthAccessTokens:
         key = (seller.account_id, seller.connection_id)
         held = self._held.get(key)
         if held is None:
-            held = self._held[key] = _Held()
+            held = self._held[key] = _Held(version=seller.version)
+        if seller.version > held.version:
+            held.version = seller.version
+            held.expires = held.replaced_refused_at = float("-inf")
         return held
 
     async def _ask(self, seller: Seller, held: _Held, *, refused: str | None) -> None:
@@ -108,7 +117,11 @@ class AuthAccessTokens:
         held.expires = asked_at + answer.expires_in - _MARGIN
 
     async def _post(self, question: AccessTokenRequest) -> AccessTokenAnswer:
-        headers = {"authorization": f"Bearer {await self._service_token()}", "content-type": "application/json"}
+        try:
+            own_token = await self._service_token()
+        except AuthUnavailable as problem:
+            raise AccessTokenUnavailable(_OPERATION, reason=problem.detail) from problem
+        headers = {"authorization": f"Bearer {own_token}", "content-type": "application/json"}
         try:
             answer = await self._http.post(self._url, headers=headers, content=question.model_dump_json())
         except (http.NotSent, http.OutcomeUnknown) as error:
@@ -116,7 +129,7 @@ class AuthAccessTokens:
         if answer.status_code == 200:
             granted = _read(answer.content)
             if granted is None:
-                raise AuthUnavailable(_OPERATION, status=200, reason="unreadable answer")
+                raise AccessTokenUnavailable(_OPERATION, status=200, reason="unreadable answer")
             return granted
         kind = _problem_type(answer.content)
         if kind.endswith("/connection-revoked"):
@@ -125,10 +138,10 @@ class AuthAccessTokens:
             raise ConnectionNotActive(_OPERATION, status=answer.status_code)
         if answer.status_code >= 500:
             raise _Unreachable(_OPERATION, status=answer.status_code)
-        raise AuthUnavailable(_OPERATION, status=answer.status_code)
+        raise AccessTokenUnavailable(_OPERATION, status=answer.status_code)
 
 
-class _Unreachable(AuthUnavailable):
+class _Unreachable(AccessTokenUnavailable):
     """Worth another attempt."""
 
 

@@ -2,7 +2,7 @@
 
 import platform
 import random
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from decimal import Decimal
 from functools import cache
 from typing import Any, TypeVar
@@ -18,10 +18,10 @@ from common.amazon.access import AccessTokens, Seller
 from common.amazon.errors import (
     AccessDenied,
     AmazonError,
+    AmazonUnavailable,
     MalformedAnswer,
     OutcomeUnknown,
     Throttled,
-    Unavailable,
     first_fault,
     refusal,
 )
@@ -30,9 +30,10 @@ from common.amazon.marketplaces import REGIONS
 from common.amazon.operations import Operation
 from common.contracts.connections import Region
 
-__all__ = ["AmazonClient", "Seller", "encode"]
+__all__ = ["AmazonClient", "Fence", "Seller", "encode"]
 
 T = TypeVar("T")
+Fence = Callable[[], None]
 
 log = structlog.get_logger(__name__)
 
@@ -93,19 +94,21 @@ class AmazonClient:
         query: Mapping[str, str] | None = None,
         body: bytes | None = None,
         max_wait: float | None = None,
+        fence: Fence | None = None,
     ) -> T:
         """Calls `operation` and reads its answer as `into` (`type(None)` for one without a body).
 
         Values of `path` and `query` are given as they are; they are percent-encoded in full here (FACTS 5.1.1).
+        `fence` is called when the bytes of an attempt are about to leave; what it raises is raised, nothing is sent.
         Raises one of `common.amazon.errors`; a repeatable call has then been tried `attempts` times.
         """
         target = _target(operation, path, query)
         wait = self._max_wait if max_wait is None else max_wait
         self._budget.call_made()
         try:
-            answer = await self._attempt(operation, seller, target, body, wait)
+            answer = await self._attempt(operation, seller, target, body, wait, fence)
         except AmazonError as error:
-            answer = await self._retry(error, operation, seller, target, body, wait)
+            answer = await self._retry(error, operation, seller, target, body, wait, fence)
         if into is type(None):
             return None
         value, wrong = _decode(answer.content, into)
@@ -122,6 +125,7 @@ class AmazonClient:
         target: bytes,
         body: bytes | None,
         max_wait: float,
+        fence: Fence | None,
     ) -> http.Response:
         """Goes on after a first failure. Apart from the first attempt because most calls need no second."""
         tries = 0
@@ -139,23 +143,36 @@ class AmazonClient:
                 if failed is not None:
                     error, failed = failed, None
                     raise error
-                return await self._attempt(operation, seller, target, body, max_wait)
+                return await self._attempt(operation, seller, target, body, max_wait, fence)
         raise AssertionError("stamina returns, or raises the last error")
 
     async def _attempt(
-        self, operation: Operation, seller: Seller, target: bytes, body: bytes | None, max_wait: float
+        self,
+        operation: Operation,
+        seller: Seller,
+        target: bytes,
+        body: bytes | None,
+        max_wait: float,
+        fence: Fence | None,
     ) -> http.Response:
         token = await self._access.get(seller)
         try:
-            return await self._send(operation, seller, target, body, max_wait, token)
+            return await self._send(operation, seller, target, body, max_wait, fence, token)
         except AccessDenied:
             another = await self._access.refused(seller, token)
             if another == token:
                 raise
-        return await self._send(operation, seller, target, body, max_wait, another)
+        return await self._send(operation, seller, target, body, max_wait, fence, another)
 
     async def _send(
-        self, operation: Operation, seller: Seller, target: bytes, body: bytes | None, max_wait: float, token: str
+        self,
+        operation: Operation,
+        seller: Seller,
+        target: bytes,
+        body: bytes | None,
+        max_wait: float,
+        fence: Fence | None,
+        token: str,
     ) -> http.Response:
         app_id = self._app_ids[seller.region]
         wait = await self._limits.take(operation, app_id, seller, max_wait=max_wait)
@@ -175,13 +192,13 @@ class AmazonClient:
             self._origins[seller.region],
             headers=headers,
             content=body,
-            extensions={"timeout": self._timeout, "target": target},
+            extensions={"timeout": self._timeout, "target": target, "fence": fence},
         )
         try:
             answer = await self._http.send(request)
         except http.NotSent as cause:
             _failed(operation, seller, "not_sent", str(cause))
-            raise Unavailable(operation.name, reason="not sent") from cause
+            raise AmazonUnavailable(operation.name, reason="not sent") from cause
         except http.OutcomeUnknown as cause:
             _failed(operation, seller, "unknown", str(cause))
             raise OutcomeUnknown(operation.name) from cause
@@ -205,7 +222,7 @@ class AmazonClient:
             return refusal(operation.name, status, fault, request_id)
         if not operation.idempotent:
             return OutcomeUnknown(operation.name, status=status, request_id=request_id)
-        return Unavailable(operation.name, status=status, code=fault.code, request_id=request_id)
+        return AmazonUnavailable(operation.name, status=status, code=fault.code, request_id=request_id)
 
 
 def _may_repeat(error: Exception, operation: Operation) -> bool:
@@ -217,7 +234,7 @@ def _may_repeat(error: Exception, operation: Operation) -> bool:
             # attempt waits for a token.
             return error.status == 429
         case _:
-            return isinstance(error, Unavailable)
+            return isinstance(error, AmazonUnavailable)
 
 
 class _RetryBudget:
@@ -273,11 +290,11 @@ def _failed(
 ) -> None:
     _counter(operation.name, status).inc()
     log.warning(
-        "amazon call failed",
+        "amazon_call_failed",
         operation=operation.name,
         region=seller.region,
         connection_id=str(seller.connection_id),
         status=status,
-        code=code,
-        request_id=request_id,
+        amazon_code=code,
+        amazon_request_id=request_id,
     )

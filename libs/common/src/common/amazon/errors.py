@@ -1,16 +1,16 @@
 """What can go wrong with a call to Amazon, as named outcomes.
 
     AmazonError
-    ├── Throttled            429, or our own bucket stays empty too long: `retry_after` seconds
-    ├── AccessDenied         401 or 403, again with a fresh access token (missing role, wrong region)
-    ├── ConnectionRevoked    auth says that Amazon refuses the seller's grant: stop until it is authorised again
-    ├── ConnectionNotActive  auth says that the connection is pending, disabled or deleted
-    ├── AuthUnavailable      auth gave no access token
-    ├── NotFound             404
-    ├── InvalidInput         any other 4xx: `message` and `details` are Amazon's words, unchanged requests fail again
-    ├── Unavailable          5xx, or never sent, after the retries
-    ├── MalformedAnswer      a success whose body is not what the model says
-    └── OutcomeUnknown       a request that may have been carried out: read before writing again
+    ├── Throttled               429, or our own bucket stays empty too long: `retry_after` seconds
+    ├── AccessDenied            401 or 403, again with a fresh access token (missing role, wrong region)
+    ├── ConnectionRevoked       auth says that Amazon refuses the seller's grant: stop until it is authorised again
+    ├── ConnectionNotActive     auth says that the connection is pending, disabled or deleted
+    ├── AccessTokenUnavailable  auth gave no access token
+    ├── AmazonNotFound          404
+    ├── InvalidInput            any other 4xx: `message` and `details` are Amazon's words, unchanged requests fail again
+    ├── AmazonUnavailable       5xx, or never sent, after the retries
+    ├── MalformedAnswer         a success whose body is not what the model says
+    └── OutcomeUnknown          a request that may have been carried out: read before writing again
 
 No error carries a token or a body; `str()` holds the operation, status, code and request id, and is fit for a log.
 """
@@ -71,11 +71,11 @@ class ConnectionNotActive(AmazonError):
     """The connection is pending, disabled, deleted or unknown to auth."""
 
 
-class AuthUnavailable(AmazonError):
+class AccessTokenUnavailable(AmazonError):
     """The auth service gave no access token: it is down, or does not accept us."""
 
 
-class NotFound(AmazonError):
+class AmazonNotFound(AmazonError):
     """404: Amazon does not have it, or not yet (FACTS 5.6.2)."""
 
 
@@ -97,7 +97,7 @@ class InvalidInput(AmazonError):
         self.details = details
 
 
-class Unavailable(AmazonError):
+class AmazonUnavailable(AmazonError):
     """Amazon answered 5xx, or could not be reached, until the retries were used up."""
 
 
@@ -141,7 +141,7 @@ def refusal(operation: str, status: int, fault: Fault, request_id: str | None) -
     if status in (401, 403):
         return AccessDenied(operation, status=status, code=fault.code, request_id=request_id)
     if status == 404:
-        return NotFound(operation, status=status, code=fault.code, request_id=request_id)
+        return AmazonNotFound(operation, status=status, code=fault.code, request_id=request_id)
     return InvalidInput(
         operation,
         status=status,

@@ -5,7 +5,7 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Any, Literal
 
-from common.amazon.client import AmazonClient, Seller, encode
+from common.amazon.client import AmazonClient, Fence, Seller, encode
 from common.amazon.listing import MERCHANT_FULFILLED, Item, Submission
 from common.amazon.operations import (
     DELETE_LISTINGS_ITEM,
@@ -104,10 +104,11 @@ async def patch_listings_item(
     patches: Sequence[Patch],
     mode: Mode | None = None,
     max_wait: float | None = None,
+    fence: Fence | None = None,
 ) -> Submission:
     """Changes some attributes. A 200 may say `INVALID`: read the submission's status and issues (FACTS 5.2)."""
     body = encode({"productType": product_type, "patches": patches})
-    return await _submit(client, PATCH_LISTINGS_ITEM, seller, sku, marketplace_id, body, mode, max_wait)
+    return await _submit(client, PATCH_LISTINGS_ITEM, seller, sku, marketplace_id, body, mode, max_wait, fence)
 
 
 async def put_listings_item(
@@ -206,10 +207,18 @@ async def _submit(
     body: bytes | None,
     mode: Mode | None,
     max_wait: float | None,
+    fence: Fence | None = None,
 ) -> Submission:
     query = {"marketplaceIds": marketplace_id}
     if mode is not None:
         query |= {"mode": mode, "includedData": "issues,identifiers"}
     return await client.call(
-        operation, seller, path=_item(seller, sku), query=query, body=body, into=Submission, max_wait=max_wait
+        operation,
+        seller,
+        path=_item(seller, sku),
+        query=query,
+        body=body,
+        into=Submission,
+        max_wait=max_wait,
+        fence=fence,
     )

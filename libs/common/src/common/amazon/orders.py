@@ -7,7 +7,7 @@ from typing import Literal
 
 import msgspec
 
-from common.amazon.client import AmazonClient, Seller, encode
+from common.amazon.client import AmazonClient, Fence, Seller, encode
 from common.amazon.operations import CONFIRM_SHIPMENT, GET_ORDER, SEARCH_ORDERS
 from common.amazon.order import Order
 from common.amazon.values import Instant, Shape, wire_time
@@ -199,6 +199,7 @@ async def confirm_shipment(
     *,
     marketplace_id: str,
     cod_collection_method: Literal["DirectPayment"] | None = None,
+    fence: Fence | None = None,
 ) -> None:
     """Confirms one package of an order. Returning is not success: read the order's packages back (FACTS 8.4.7).
 
@@ -214,4 +215,4 @@ async def confirm_shipment(
             marketplace_id=marketplace_id, package_detail=package, cod_collection_method=cod_collection_method
         )
     )
-    await client.call(CONFIRM_SHIPMENT, seller, path={"orderId": order_id}, body=body, into=type(None))
+    await client.call(CONFIRM_SHIPMENT, seller, path={"orderId": order_id}, body=body, into=type(None), fence=fence)

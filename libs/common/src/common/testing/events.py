@@ -1,6 +1,6 @@
 """Both ends of Kafka without a broker: hand events to a service's consumer, and read what its outbox holds."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from itertools import count
 from uuid import UUID, uuid4
 
@@ -16,7 +16,9 @@ from common.outbox import OutboxMessage
 _offsets = count()
 
 
-def record(message: bytes, *, topic: str, key: str) -> "ConsumerRecord[bytes, bytes]":
+def record(
+    message: bytes, *, topic: str, key: str | None, headers: Mapping[str, str] | None = None
+) -> "ConsumerRecord[bytes, bytes]":
     """A message as aiokafka would hand it over."""
     return ConsumerRecord(
         topic=topic,
@@ -24,12 +26,12 @@ def record(message: bytes, *, topic: str, key: str) -> "ConsumerRecord[bytes, by
         offset=next(_offsets),
         timestamp=0,
         timestamp_type=0,
-        key=key.encode(),
+        key=None if key is None else key.encode(),
         value=message,
         checksum=None,
-        serialized_key_size=len(key),
+        serialized_key_size=len(key or ""),
         serialized_value_size=len(message),
-        headers=(),
+        headers=tuple((name, value.encode()) for name, value in (headers or {}).items()),
     )
 
 

@@ -11,7 +11,7 @@ from sqlmodel import col
 from common import jobs
 from common.callers import Caller, requires
 from common.db import Transaction
-from common.errors import ConnectionNotActive, NotFound
+from common.errors import ConnectionNotActiveProblem, NotFound
 from common.idempotency import IdempotencyKey, once
 from common.jobs import OperationRun
 from common.pages import Cursor, Limit, Page, decode_cursor, encode_cursor
@@ -110,4 +110,4 @@ async def _channel(session: Transaction, caller: Caller, channel_id: UUID) -> Ch
 async def _callable(session: Transaction, caller: Caller, channel: Channel) -> None:
     connection = await caller.one(session, Connection, channel.connection_id)
     if connection.status not in CALLABLE:
-        raise ConnectionNotActive(f"the connection is {connection.status}")
+        raise ConnectionNotActiveProblem(f"the connection is {connection.status}")

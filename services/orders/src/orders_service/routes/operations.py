@@ -11,7 +11,7 @@ from sqlmodel import col
 from common import jobs
 from common.callers import Caller, requires
 from common.db import Transaction
-from common.errors import ConnectionNotActive
+from common.errors import ConnectionNotActiveProblem
 from common.idempotency import IdempotencyKey, once
 from common.jobs import OperationRun
 from common.pages import Cursor, Limit, Page, decode_cursor, encode_cursor
@@ -61,7 +61,7 @@ async def _start(
 ) -> RunView:
     connection = await caller.one(session, Connection, connection_id)
     if connection.status not in CALLABLE:
-        raise ConnectionNotActive(f"the connection is {connection.status}")
+        raise ConnectionNotActiveProblem(f"the connection is {connection.status}")
     started = await jobs.start(
         session,
         account_id=caller.account_id,

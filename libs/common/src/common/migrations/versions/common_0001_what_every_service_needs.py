@@ -14,6 +14,7 @@ def upgrade() -> None:
     op.create_table(
         "dead_letter",
         sa.Column("id", sa.BigInteger(), sa.Identity(always=True), nullable=False),
+        sa.Column("letter_id", sa.Uuid(), nullable=False),
         sa.Column("consumer", sa.String(), nullable=False),
         sa.Column("topic", sa.String(), nullable=False),
         sa.Column("key", sa.String(), nullable=False),
@@ -22,9 +23,13 @@ def upgrade() -> None:
         sa.Column("reason", sa.String(), nullable=False),
         sa.Column("parked", sa.Boolean(), nullable=False),
         sa.Column("message", sa.LargeBinary(), nullable=False),
+        sa.Column("event_type", sa.String(), nullable=True),
+        sa.Column("event_id", sa.String(), nullable=True),
+        sa.Column("account_id", sa.Uuid(), nullable=True),
         sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_dead_letter")),
     )
+    op.create_index("ix_dead_letter_account", "dead_letter", ["account_id", "id"], unique=False)
     op.create_index(op.f("ix_dead_letter_consumer"), "dead_letter", ["consumer"], unique=False)
     op.create_table(
         "idempotency_key",
@@ -77,6 +82,13 @@ def upgrade() -> None:
         postgresql_where=sa.text("status in ('queued', 'running')"),
     )
     op.create_index(
+        "ix_operation_run_ended",
+        "operation_run",
+        ["finished_at"],
+        unique=False,
+        postgresql_where=sa.text("finished_at is not null"),
+    )
+    op.create_index(
         "uq_operation_run_running",
         "operation_run",
         ["connection_id", "operation"],
@@ -97,6 +109,8 @@ def upgrade() -> None:
         sa.Column("consumer", sa.String(), nullable=False),
         sa.Column("topic", sa.String(), nullable=False),
         sa.Column("key", sa.String(), nullable=False),
+        sa.Column("attempts", sa.Integer(), nullable=False),
+        sa.Column("next_attempt_at", sa.DateTime(timezone=True), nullable=False),
         sa.PrimaryKeyConstraint("consumer", "topic", "key", name=op.f("pk_parked_key")),
     )
     op.create_table(
