@@ -68,6 +68,33 @@ async def test_an_items_quantity_offer_price_and_summary_are_read(
     assert item.offers[0].price.amount == Decimal("30.0")
 
 
+@pytest.mark.parametrize(
+    "amount", ["NaN", "-Infinity", "1e999999999", "9" * 16, "free", "", None, True, [], {"value": 1}], ids=repr
+)
+async def test_a_price_that_is_no_money_is_read_as_none(
+    client_of: ClientOf, seller: Seller, wire: Any, amount: Any
+) -> None:
+    odd = OFFER | {"our_price": [{"schedule": [{"value_with_tax": amount}]}]}
+    item = await read(client_of, seller, wire, {"sku": "A/B", "attributes": {"purchasable_offer": [odd]}})
+    offer = offer_of(item, US)
+    assert offer is not None
+    assert (offer["currency"], price_of(offer)) == ("USD", None)
+
+
+@pytest.mark.parametrize("odd", [None, "an offer", 7, [OFFER]], ids=["null", "text", "number", "list"])
+async def test_what_is_no_offer_hides_none_of_the_others(
+    client_of: ClientOf, seller: Seller, wire: Any, odd: Any
+) -> None:
+    for offers in ([odd, OFFER], [OFFER, odd], [odd, OFFER, odd]):
+        item = await read(client_of, seller, wire, {"sku": "A/B", "attributes": {"purchasable_offer": offers}})
+        offer = offer_of(item, US)
+        assert offer is not None
+        assert price_of(offer) == Decimal("19.99")
+    for alone in ([odd], {"offer": odd}, odd if odd != [OFFER] else "an offer"):
+        item = await read(client_of, seller, wire, {"sku": "A/B", "attributes": {"purchasable_offer": alone}})
+        assert offer_of(item, US) is None
+
+
 @pytest.mark.edge(28)
 async def test_an_item_may_come_with_its_sku_alone(client_of: ClientOf, seller: Seller, wire: Any) -> None:
     item = await read(client_of, seller, wire, {"sku": "A/B"})

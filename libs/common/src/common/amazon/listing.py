@@ -1,12 +1,15 @@
 """What a listings item of the Listings Items API 2021-08-01 looks like, and what can be read out of one (FACTS 5)."""
 
 from collections.abc import Mapping
-from decimal import Decimal
+from decimal import Decimal, InvalidOperation
 from typing import Any
 
 import msgspec
 
 from common.amazon.values import Instant, Money, Quantity, Shape
+
+# The columns that prices go into hold fourteen digits before the point.
+_BEYOND_ANY_PRICE = Decimal(10) ** 14
 
 MERCHANT_FULFILLED = "DEFAULT"  # the fulfillment_channel_code of offers that the merchant ships
 
@@ -129,16 +132,29 @@ def quantity_of(item: Item, fulfillment_channel_code: str = MERCHANT_FULFILLED) 
 
 def offer_of(item: Item, marketplace_id: str, audience: str = "ALL") -> dict[str, Any] | None:
     """The `purchasable_offer` instance as it was submitted, with all its siblings: what `price_patch` starts from."""
-    for offer in item.attributes.get("purchasable_offer", ()):
+    offers = item.attributes.get("purchasable_offer")
+    for offer in offers if isinstance(offers, list) else ():
+        if not isinstance(offer, dict):
+            continue  # what is no offer must not hide the one that is
         if offer.get("marketplace_id") == marketplace_id and offer.get("audience", "ALL") == audience:
             return dict(offer)
     return None
 
 
 def price_of(offer: Mapping[str, Any]) -> Decimal | None:
-    """The `our_price` of an offer instance, tax included; None when it has none."""
+    """The `our_price` of an offer instance, tax included; None when it has none, or none that is money."""
     match offer.get("our_price"):
-        case [{"schedule": [{"value_with_tax": amount}, *_]}, *_]:
-            return Decimal(amount)
+        case [{"schedule": [{"value_with_tax": int() | Decimal() | str() as amount}, *_]}, *_]:
+            return _money(amount)
         case _:
             return None
+
+
+def _money(amount: int | Decimal | str) -> Decimal | None:
+    if isinstance(amount, bool):
+        return None
+    try:
+        read = Decimal(amount)
+    except InvalidOperation:
+        return None
+    return read if read.is_finite() and -_BEYOND_ANY_PRICE < read < _BEYOND_ANY_PRICE else None
