@@ -10,6 +10,7 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 
 from common.contracts.compliance import OrderHeld, OrderRouted
 from common.contracts.event import Received
+from common.contracts.orders import OrderChanged
 from common.kafka import Consumer
 from common.testing.events import deliver
 from common.testing.plugin import Running
@@ -110,6 +111,23 @@ async def test_an_order_without_a_plan_is_held_with_the_reason_and_the_sources_n
     assert "Nordlager" in decision.detail
     assert [(r.source_id, r.source_name) for r in decision.rejected] == [(source, "Nordlager")]
     assert await merchant.available(source) == stock, "a held order reserves nothing"
+
+
+@pytest.mark.row("D4")
+async def test_an_item_without_a_sku_is_named_as_that_and_the_order_is_routed_when_it_has_one(
+    merchant: Merchant,
+) -> None:
+    source = await merchant.source("Nordlager", {"A": 5})
+
+    await merchant.deliver(merchant.order("O-1", {"": 1, "A": 1}))
+
+    decision = held(await merchant.decisions())
+    assert (decision.code, decision.rejected) == ("line_without_sku", ())
+    assert decision.detail == "An item of the order has no SKU at Amazon, so no source can be asked for it"
+
+    await merchant.deliver(merchant.order("O-1", {"A": 2}, version=2, event=OrderChanged))
+
+    assert plan_of(routed((await merchant.decisions())[1:])) == {source: {"A": 2}}
 
 
 @pytest.mark.row("D4")

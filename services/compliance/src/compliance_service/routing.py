@@ -26,7 +26,14 @@ DEFAULT_PRIORITIES: tuple[Rule, ...] = (
     "source_priority",
 )
 
-HoldCode = Literal["no_source_has_sku", "none_in_stock", "none_compliant", "rule_not_satisfiable", "already_released"]
+HoldCode = Literal[
+    "no_source_has_sku",
+    "none_in_stock",
+    "none_compliant",
+    "rule_not_satisfiable",
+    "already_released",
+    "line_without_sku",
+]
 RejectionCode = Literal[
     "not_in_group",
     "disabled",
@@ -181,8 +188,10 @@ def decide(order: OpenOrder, sources: Sequence[SourceFacts], stock: Stock, group
 
     A source is a candidate when it is in the group, enabled, has any of the SKUs in stock, is compliant where the
     agreement binds the order, supports the shipping policy (when that rule is on) and has not refused the order. Lines
-    that orders takes as released already are held without judging anybody.
+    that orders takes as released already, and those of an item without a SKU, are held without judging anybody.
     """
+    if not all(line.sku for line in order.lines):
+        return Decision((), (), "line_without_sku")
     if order.already_released:
         return Decision((), (), "already_released", tuple(dict.fromkeys(line.sku for line in order.lines)))
     field = _Field(order, sources, stock, group)

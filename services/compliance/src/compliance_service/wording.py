@@ -24,6 +24,7 @@ _HOLDS: Mapping[HoldCode, str] = {
     "none_in_stock": "The sources together have too little stock of {skus}; sources: {sources}",
     "none_compliant": f"Only sources that have not attested to the {_AGREEMENT} have enough of {{skus}}: {{barred}}",
     "already_released": "Sources were asked for {skus} before; decided again when the order changes or one refuses",
+    "line_without_sku": "An item of the order has no SKU at Amazon, so no source can be asked for it",
     "rule_not_satisfiable": "The stock is there, but not under this channel's rules ({rules}); sources: {sources}",
 }
 _NAMED = 20

@@ -46,7 +46,8 @@ class OrderRouted(Decision):
 
 
 class OrderHeld(Decision):
-    """No plan is possible: `code` is no_source_has_sku, none_in_stock, none_compliant or rule_not_satisfiable.
+    """No plan is possible: `code` is no_source_has_sku, none_in_stock, none_compliant, rule_not_satisfiable or
+    line_without_sku.
 
     Or none is needed as far as orders knows: already_released, until the order changes or a source refuses.
     """
