@@ -149,7 +149,7 @@ class Consumer:
                 self.pulse.waits("the database is away")
                 log.warning("batch_waits_for_database", consumer=self.name, reason=type(error).__name__)
                 await asyncio.sleep(waited)
-                waited = min(waited * 2, 5.0)
+                waited = min(waited * 2, 1.0)
 
     async def _process(self, records: Sequence["ConsumerRecord[bytes, bytes]"]) -> None:
         good, bad = self._decode(records)

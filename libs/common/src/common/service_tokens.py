@@ -16,6 +16,7 @@ log = structlog.get_logger()
 # A forged `kid` must not make us ask for the keys on every request.
 LOOK_AGAIN_SECONDS = 5.0
 _PATIENCE = {"timeout": {"connect": 2.0, "read": 2.0, "total": 2.0}}
+_EXCHANGE_PATIENCE = {"timeout": {"connect": 2.0, "read": 5.0, "total": 5.0}}
 
 
 class AuthUnavailable(Unavailable):
@@ -45,7 +46,8 @@ class ServiceToken:
 
     async def _exchange(self) -> None:
         try:
-            response = await self._http.post(self._url, headers={"authorization": f"Bearer {self._key}"})
+            headers = {"authorization": f"Bearer {self._key}"}
+            response = await self._http.post(self._url, headers=headers, extensions=_EXCHANGE_PATIENCE)
         except (NotSent, OutcomeUnknown) as error:
             raise AuthUnavailable(f"no answer: {type(error).__name__}") from None
         if response.status_code != 200:

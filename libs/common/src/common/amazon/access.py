@@ -20,6 +20,8 @@ from common.contracts.http import ACCESS_TOKEN_PATH, AccessTokenAnswer, AccessTo
 from common.service_tokens import AuthUnavailable
 
 _OPERATION = "access token"
+# An auth that stands still is given up long before a run's other waits; it may itself have to ask Amazon (seconds).
+_PATIENCE = {"timeout": {"connect": 2.0, "read": 10.0, "total": 10.0}}
 # A token is not used in its last minute, so that no call sets out with one that expires on its way.
 _MARGIN = 60.0
 # A token refused so soon after it replaced a refused one is not at fault: a role is missing.
@@ -123,7 +125,9 @@ class AuthAccessTokens:
             raise AccessTokenUnavailable(_OPERATION, reason=problem.detail) from problem
         headers = {"authorization": f"Bearer {own_token}", "content-type": "application/json"}
         try:
-            answer = await self._http.post(self._url, headers=headers, content=question.model_dump_json())
+            answer = await self._http.post(
+                self._url, headers=headers, content=question.model_dump_json(), extensions=_PATIENCE
+            )
         except (http.NotSent, http.OutcomeUnknown) as error:
             raise _Unreachable(_OPERATION, reason=type(error).__name__) from error
         if answer.status_code == 200:
