@@ -50,7 +50,9 @@ def _row(record: CsvRow) -> tuple[CsvRow, dict[str, Any]] | CsvFault:
 def row_error(fault: CsvFault) -> RowErrorAnswer:
     """A record that could not be read, as the answer names it."""
     sku = fault.cells.get("sku", "")[:200]
-    return RowErrorAnswer(row=fault.row, line=fault.line, sku=sku or None, code=fault.code, detail=fault.what, fix=fault.fix)
+    return RowErrorAnswer(
+        row=fault.row, line=fault.line, sku=sku or None, code=fault.code, detail=fault.what, fix=fault.fix
+    )
 
 
 def header_line() -> str:
