@@ -78,7 +78,7 @@ class Paging:
         more = len(found) > self.limit
         return Page(
             items=[view(row) for row in found[: self.limit]],
-            next_cursor=_encode(self.list_id, key(found[self.limit - 1])) if more else None,
+            next_cursor=encode_cursor(self.list_id, key(found[self.limit - 1])) if more else None,
             total=await count() if self.total else None,
         )
 
@@ -135,7 +135,8 @@ async def _paging(
 PageQuery = Annotated[Paging, Depends(_paging)]
 
 
-def _encode(list_id: str, sort_key: Sequence[Any]) -> str:
+def encode_cursor(list_id: str, sort_key: Sequence[Any]) -> str:
+    """A cursor of that list after the row with that sort key."""
     return base64.urlsafe_b64encode(msgspec.json.encode([list_id, list(sort_key)])).decode()
 
 
