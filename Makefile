@@ -68,8 +68,9 @@ rows: .venv/.installed  ## each mission row, edge case, fault and fact with the 
 bench: .venv/.installed  ## speed as ratios against a ceiling of the same run, into bench/results/
 	@$(BIN)/python -m bench
 
-fuzz: .venv/.installed  ## rubbish against the local Amazon; SECONDS=600 SEED=1 MODELS=../shared/sp-api/models
+fuzz: .venv/.installed  ## rubbish against the local Amazon and all services; SECONDS=600 SEED=1 MODELS=../shared/sp-api/models
 	@$(BIN)/python -m amazon_sandbox.fuzzing $(or $(MODELS),../shared/sp-api/models) --seconds $(or $(SECONDS),600) --seed $(or $(SEED),1)
+	@FUZZ_SECONDS=$(or $(SECONDS),600) FUZZ_SEED=$(or $(SEED),1) $(BIN)/pytest -q tests/test_schemathesis.py
 
 lock: .venv/.installed  ## resolve the dependencies anew into requirements/
 	$(BIN)/uv pip compile --quiet --no-annotate --group bootstrap pyproject.toml -o requirements/bootstrap.txt

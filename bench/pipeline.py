@@ -67,7 +67,8 @@ async def _import(stack: Stack) -> float:
         await merchant.sign_in()
         connection = await _prepare(merchant, amazon)
         began = time.perf_counter()
-        await merchant.call("orders", "POST", f"/v1/connections/{connection}/operations/get-orders")
+        body = {"operation": "get_orders", "connection_id": connection}
+        await merchant.call("orders", "POST", "/v1/operations", body)
 
         async def released() -> bool:
             count = await orders_db.fetchval("select count(*) from fulfillment_request where status = 'released'")

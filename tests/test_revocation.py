@@ -59,7 +59,7 @@ class Pair:
         before = await self.calls()
         for _ in range(3):
             assert await self.schedules_run() == 0
-            refused = await self.shop.request("POST", f"/v1/connections/{self.connection['id']}/operations/sync-orders")
+            refused = await self.shop.request("POST", "/v1/operations", self.shop.asked("sync_orders"))
             assert (refused.status_code, refused.json()["type"]) == (409, "/problems/connection-not-active")
             checked = await self.desk.post(self.tenant, f"/v1/connections/{self.connection['id']}/check")
             assert checked.status_code == 409
@@ -142,7 +142,7 @@ async def test_a_grant_revoked_in_the_middle_of_the_work_stops_everything_and_a_
 async def test_a_grant_revoked_between_two_pages_of_a_run_is_the_end_of_its_calls_until_it_goes_on(pair: Pair) -> None:
     shop = pair.shop
     placed = await shop.place(*[{}] * 201)  # three pages
-    run_id = await shop.start("get-orders")
+    run_id = await shop.start("get_orders")
     before = await pair.calls()
     await shop.work_interrupted("select 1 from orders", pair.revoke)
     assert await pair.calls() - before == {"searchOrders 200": 1, "searchOrders 403": 1, "token 400": 1}

@@ -88,7 +88,9 @@ async def test_an_expired_attestation_is_announced_with_that_reason(merchant: Me
         (False, "expired", True),
     ]
     assert (await merchant.call("GET", f"/v1/sources/{source}"))["compliant"] is False
-    again = await merchant.call("DELETE", f"/v1/sources/{source}/attestation", expect=409, json={"withdrawn_by": "x"})
+    again = await merchant.call(
+        "POST", f"/v1/sources/{source}/attestation/withdraw", expect=409, json={"withdrawn_by": "x"}
+    )
     assert again["type"] == "/problems/not-attested"
 
 

@@ -96,7 +96,7 @@ async def test_an_incomplete_attestation_is_refused_with_the_reason(
 async def test_what_was_never_attested_cannot_be_withdrawn(merchant: Merchant) -> None:
     source = await merchant.source("One", attested=False)
     problem = await merchant.call(
-        "DELETE", f"/v1/sources/{source}/attestation", expect=409, json={"withdrawn_by": "Head of compliance"}
+        "POST", f"/v1/sources/{source}/attestation/withdraw", expect=409, json={"withdrawn_by": "Head of compliance"}
     )
     assert problem["type"] == "/problems/not-attested"
 
@@ -160,7 +160,7 @@ async def test_the_report_lists_non_compliant_sources_with_the_orders_they_hold(
     await merchant.source("Attested", {"C": 5})
     await merchant.deliver(merchant.order("O-1", {"A": 1}), merchant.order("O-2", {"C": 1}))
 
-    report = await merchant.call("GET", "/v1/reports/non-compliant-sources")
+    report = (await merchant.call("GET", "/v1/reports/non-compliant-sources"))["items"]
 
     assert [(r["source_name"], r["held_orders"]) for r in report] == [("Bare", 1), ("Idle", 0)]
     assert report[0]["source_id"] == str(bare)

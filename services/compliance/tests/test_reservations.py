@@ -388,7 +388,7 @@ async def test_a_parcel_from_nobody_known_closes_its_units(merchant: Merchant) -
     await merchant.deliver(merchant.changed("O-1", {"A": 3}, 2))
 
     assert await merchant.available(source) == {"A": 8}
-    shown = await merchant.call("GET", "/v1/decisions/O-1")
+    shown = await merchant.call("GET", "/v1/sellers/A1SELLER/orders/O-1/decisions")
     assert [(r["source_id"], r["quantity"]) for r in shown["reservations"]] == [(str(UUID(int=0)), 2), (str(source), 1)]
 
 

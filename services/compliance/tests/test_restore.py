@@ -38,7 +38,7 @@ async def test_the_auditors_answer_survives_a_dump_and_its_restore(
     await merchant.run_jobs()
     await merchant.deliver(merchant.shipped("O-1", [("O-1-0", "A/B", 2)], source_id=source, decision_version=2))
     await merchant.withdraw_attestation(source)
-    told = await merchant.call("GET", "/v1/decisions/O-1")
+    told = await merchant.call("GET", "/v1/sellers/A1SELLER/orders/O-1/decisions")
     history = await merchant.call("GET", f"/v1/sources/{source}/attestations")
     dump = tmp_path / "compliance.sql"
     await program("pg_dump", "--dbname", running.runtime.db.url, "--no-owner", "--file", str(dump))
@@ -52,10 +52,10 @@ async def test_the_auditors_answer_survives_a_dump_and_its_restore(
     later = Merchant(restored, issuer)
     later.headers = merchant.headers
 
-    assert await later.call("GET", "/v1/decisions/O-1") == told
+    assert await later.call("GET", "/v1/sellers/A1SELLER/orders/O-1/decisions") == told
     assert told["latest"]["attestations"][0]["by_whom"] == "Head of compliance"
     assert await later.call("GET", f"/v1/sources/{source}/attestations") == history
-    assert (await later.call("POST", "/v1/decisions/O-1/replay"))["same"] is True
+    assert (await later.call("POST", "/v1/sellers/A1SELLER/orders/O-1/decisions/replay"))["same"] is True
     assert (await replaying.replay_all(restored.runtime.db)).same == 2
     for table in ("attestation", "routing_decision", "sources_snapshot"):
         with pytest.raises(DBAPIError, match="append-only"):

@@ -238,7 +238,7 @@ async def test_what_is_not_ours_to_route_is_kept_and_not_routed(merchant: Mercha
 
     assert await merchant.decisions() == []
     assert await merchant.available(source) == {"A": 5}
-    assert (await merchant.call("GET", "/v1/decisions/O-1"))["latest"] is None
+    assert (await merchant.call("GET", "/v1/sellers/A1SELLER/orders/O-1/decisions"))["latest"] is None
 
 
 @pytest.mark.row("D4")

@@ -26,7 +26,7 @@ def slip(*lines: str, items: dict[str, int] | None = None, sender: tuple[str, ..
 
 
 async def check(merchant: Merchant, document: bytes, *, expect: int | None = None, **query: str) -> Any:
-    query = {"amazon_order_id": "O-1001"} | query
+    query = {"selling_partner_id": "A1SELLER", "amazon_order_id": "O-1001"} | query
     return await merchant.call(
         "POST", "/v1/packing-slips/check", expect=expect, params=query, content=document, headers=PDF
     )
@@ -215,7 +215,8 @@ async def test_what_is_no_readable_slip_is_refused_with_the_reason(
 
 
 async def test_a_body_of_another_declared_type_is_refused_before_it_is_read(merchant: Merchant, ordered: UUID) -> None:
-    path, query = "/v1/packing-slips/check", {"amazon_order_id": "O-1001"}
+    path = "/v1/packing-slips/check"
+    query = {"selling_partner_id": "A1SELLER", "amazon_order_id": "O-1001"}
     headers = {"Content-Type": "text/html"}
     problem = await merchant.call("POST", path, expect=400, params=query, content=slip("O-1001"), headers=headers)
     assert problem["type"] == "/problems/not-pdf"

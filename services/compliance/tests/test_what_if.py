@@ -83,7 +83,7 @@ async def test_a_routed_order_is_decided_anew_with_its_own_promises_given_back(
     other = await merchant.source("Other", {"A": 2}, attested=False, priority=2)
     await merchant.deliver(merchant.order("O-1", {"A": 2}))
     before = await everything(running)
-    path = "/v1/decisions/O-1/what-if"
+    path = "/v1/sellers/A1SELLER/orders/O-1/what-if"
 
     off = {"sources": [{"source_id": str(ships), "compliant": False}]}
     moved = {"sources": [*off["sources"], {"source_id": str(other), "compliant": True}]}
@@ -112,7 +112,7 @@ async def test_a_routed_order_is_decided_anew_with_its_own_promises_given_back(
 )
 async def test_a_supposition_that_cannot_be_is_refused(merchant: Merchant, body: dict[str, Any], problem: str) -> None:
     await held_for_want_of(merchant, "O-1")
-    for path in ("/v1/what-if", "/v1/decisions/O-1/what-if"):
+    for path in ("/v1/what-if", "/v1/sellers/A1SELLER/orders/O-1/what-if"):
         answer = await merchant.call("POST", path, expect=400, json=body)
         assert answer["type"] == f"/problems/{problem}"
 
@@ -133,8 +133,8 @@ async def test_an_order_says_which_sources_may_ship_it_now(merchant: Merchant) -
     await merchant.source("Empty", {"B": 5})
     await merchant.deliver(merchant.order("O-1", {"A": 1}), merchant.order("W-1", {"A": 1}, channel_type="webshop"))
 
-    amazon = await merchant.call("GET", "/v1/orders/O-1/eligibility")
-    webshop = await merchant.call("GET", "/v1/orders/W-1/eligibility")
+    amazon = await merchant.call("GET", "/v1/sellers/A1SELLER/orders/O-1/eligibility")
+    webshop = await merchant.call("GET", "/v1/sellers/A1SELLER/orders/W-1/eligibility")
 
     def told(answer: Any) -> dict[str, bool]:
         return {s["source_name"]: s["eligible"] for s in answer["sources"]}
@@ -174,7 +174,7 @@ async def not_to_be_routed(merchant: Merchant) -> dict[str, str]:
 @pytest.mark.row("D6")
 async def test_an_order_that_is_not_to_be_routed_says_so_and_names_no_source(merchant: Merchant) -> None:
     for order_id, code in (await not_to_be_routed(merchant)).items():
-        answer = await merchant.call("GET", f"/v1/orders/{order_id}/eligibility")
+        answer = await merchant.call("GET", f"/v1/sellers/A1SELLER/orders/{order_id}/eligibility")
         assert (answer["outcome"], answer["code"], answer["sources"]) == ("not_routed", code, [])
         assert answer["detail"]
 
@@ -198,7 +198,7 @@ async def test_orders_that_are_not_to_be_routed_take_no_stock_and_are_not_freed_
     assert [d["amazon_order_id"] for d in answer["differences"]] == ["O-wanting"]
     assert (alone["orders"], alone["changed"], alone["freed"]) == (6, 0, 0)
     for order_id, code in codes.items():
-        told = await merchant.call("POST", f"/v1/decisions/{order_id}/what-if", json=body)
+        told = await merchant.call("POST", f"/v1/sellers/A1SELLER/orders/{order_id}/what-if", json=body)
         assert (told["changed"], told["now"]["outcome"], told["then"]["code"]) == (False, "not_routed", code)
 
 
@@ -210,7 +210,7 @@ async def test_an_order_on_hold_keeps_what_it_is_promised_while_others_are_suppo
         merchant.changed("O-1", {"A": 1}, 2, holds=("cancel_requested",)), merchant.order("O-2", {"A": 1})
     )
 
-    answer = await merchant.call("POST", "/v1/decisions/O-2/what-if", json={})
+    answer = await merchant.call("POST", "/v1/sellers/A1SELLER/orders/O-2/what-if", json={})
     both = await merchant.call("POST", "/v1/what-if", json={"amazon_order_ids": ["O-1", "O-2"]})
 
     assert (answer["now"]["outcome"], answer["now"]["code"]) == ("held", "none_in_stock")
@@ -221,9 +221,9 @@ async def test_an_order_on_hold_keeps_what_it_is_promised_while_others_are_suppo
 async def test_another_accounts_orders_are_not_supposed_about(new_merchant: Callable[[], Merchant]) -> None:
     merchant, other = new_merchant(), new_merchant()
     await held_for_want_of(merchant, "O-1")
-    await other.call("POST", "/v1/decisions/O-1/what-if", expect=404, json={})
-    await other.call("POST", "/v1/decisions/O-1/replay", expect=404)
-    await other.call("GET", "/v1/orders/O-1/eligibility", expect=404)
+    await other.call("POST", "/v1/sellers/A1SELLER/orders/O-1/what-if", expect=404, json={})
+    await other.call("POST", "/v1/sellers/A1SELLER/orders/O-1/decisions/replay", expect=404)
+    await other.call("GET", "/v1/sellers/A1SELLER/orders/O-1/eligibility", expect=404)
     assert (await other.call("POST", "/v1/what-if", json={"amazon_order_ids": ["O-1"]}))["orders"] == 0
 
 
@@ -233,7 +233,7 @@ async def test_every_stored_decision_is_taken_again_with_the_same_answer(merchan
     await merchant.attest(source)
     await merchant.run_jobs()
 
-    answer = await merchant.call("POST", "/v1/decisions/O-1/replay")
+    answer = await merchant.call("POST", "/v1/sellers/A1SELLER/orders/O-1/decisions/replay")
     assert answer["same"] is True
     assert [d["decision_version"] for d in answer["decisions"]] == [2, 1]
     tally = await replaying.replay_all(running.runtime.db)
@@ -254,7 +254,7 @@ async def test_a_decision_that_comes_out_differently_is_named_with_the_other_ans
         await run(session, "set local session_replication_role = replica")
         await run(session, "update routing_decision set inputs = $1", msgspec.json.encode(inputs).decode())
 
-    answer = await merchant.call("POST", "/v1/decisions/O-1/replay")
+    answer = await merchant.call("POST", "/v1/sellers/A1SELLER/orders/O-1/decisions/replay")
     tally = await replaying.replay_all(running.runtime.db)
 
     assert answer["same"] is False

@@ -74,7 +74,7 @@ async def test_a_bad_row_never_takes_the_good_ones_with_it(shop: Shop) -> None:
         12: "as-of-in-future",
         13: "as-of-invalid",
     }
-    assert all(error["what"] and error["fix"] for error in answer["errors"])
+    assert all(error["detail"] and error["fix"] for error in answer["errors"])
 
 
 async def test_more_rows_than_a_page_takes_are_refused_whole(shop: Shop) -> None:
@@ -242,7 +242,9 @@ async def test_one_listing_is_read_and_changed_by_its_id(shop: Shop) -> None:
     )
     assert await shop.call("GET", path) == changed
     refused = await shop.call("PATCH", path, {"quantity": -1}, status=400)
-    assert (refused["type"], refused["code"]) == ("/problems/refused-change", "negative-quantity")
+    assert (refused["type"], refused["where"]) == ("/problems/invalid-request", "body.quantity")
+    refused = await shop.call("PATCH", path, {"price": {"amount": "1", "currency": "EUR"}}, status=400)
+    assert (refused["type"], refused["code"]) == ("/problems/refused-change", "wrong-currency")
 
 
 @pytest.mark.row("B11")
@@ -306,7 +308,7 @@ async def test_nothing_of_another_account_can_be_seen_or_changed(open_shop: Open
     listing_id = (await theirs.listing("A"))["id"]
     await ours.call("GET", f"/v1/listings/{listing_id}", status=404)
     await ours.call("PATCH", f"/v1/listings/{listing_id}", {"quantity": 9}, status=404)
-    await ours.call("POST", f"/v1/channels/{theirs.channel_id}/operations/sync", status=404)
+    await ours.start("sync", channel_id=theirs.channel_id, status=404)
     stolen = await ours.upsert(ours.row("A") | {"channel_id": str(theirs.channel_id)})
     assert stolen["errors"][0]["code"] == "unknown-channel"
     paused = await ours.call("POST", "/v1/listings/pause", {"listing_ids": [listing_id]})
@@ -323,7 +325,8 @@ async def test_a_key_that_may_only_read_changes_nothing(shop: Shop, issuer: Issu
     reader = issuer.headers(shop.account_id, "listings:read", "operations:read")
     await shop.call("GET", "/v1/listings", headers=reader)
     await shop.call("POST", "/v1/listings", {"listings": []}, headers=reader, status=403)
-    await shop.call("POST", f"/v1/channels/{shop.channel_id}/operations/sync", headers=reader, status=403)
+    body = {"operation": "sync", "channel_id": str(shop.channel_id)}
+    await shop.call("POST", "/v1/operations", body, headers=reader, status=403)
 
 
 async def test_variants_of_one_product_share_their_parent(shop: Shop) -> None:

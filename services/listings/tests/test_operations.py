@@ -37,8 +37,7 @@ async def test_a_schedule_is_set_by_channel_and_stays_through_a_change_of_the_co
 async def test_a_link_waits_for_its_connection_and_ends_when_that_is_deleted(shop: Shop) -> None:
     await shop.seed(offer("A"))
     await shop.upsert(shop.row("A", quantity=2))
-    path = f"/v1/channels/{shop.channel_id}/operations/link"
-    first, second = [(await shop.call("POST", path, status=202))["id"] for _ in range(2)]
+    first, second = [(await shop.start("link"))["id"] for _ in range(2)]
 
     async def runs() -> list[tuple[str, str | None]]:
         found = [await shop.call("GET", f"/v1/operations/{run_id}") for run_id in (first, second)]
@@ -54,7 +53,7 @@ async def test_a_link_waits_for_its_connection_and_ends_when_that_is_deleted(sho
     assert await runs() == [("succeeded", None)] * 2
     assert (await shop.listing("A"))["link"] == "linked"
 
-    first, second = [(await shop.call("POST", path, status=202))["id"] for _ in range(2)]
+    first, second = [(await shop.start("link"))["id"] for _ in range(2)]
     await shop.connect(ConnectionDisabled, status="disabled")
     await shop.work()
     calls = await shop.calls()
@@ -78,7 +77,7 @@ async def test_a_deleted_channel_takes_no_more_listings(shop: Shop) -> None:
     await shop.connect(ConnectionChanged)
     shop.channels = kept
     assert (await shop.upsert(shop.row("B")))["errors"][0]["code"] == "unknown-channel"
-    await shop.call("POST", f"/v1/channels/{shop.channel_id}/operations/sync", status=404)
+    await shop.start("sync", status=404)
     assert (await shop.listing("A"))["sku"] == "A"
 
 

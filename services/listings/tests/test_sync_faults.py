@@ -166,15 +166,14 @@ async def test_the_quantity_of_an_offer_that_amazon_fulfils_is_never_sent(shop: 
 async def test_a_revoked_connection_is_not_called_and_resumes_after_consent(shop: Shop) -> None:
     await linked(shop, "A")
     await shop.change(shop.row("A", quantity=2))
-    path = f"/v1/channels/{shop.channel_id}"
-    queued = await shop.call("POST", f"{path}/operations/sync", status=202)
+    queued = await shop.start("sync")
     await shop.connect(ConnectionRevoked, status="revoked")
     calls = await shop.calls()
     await shop.sql("update schedule set next_at = now()")
     await shop.work()
     waiting = await shop.call("GET", f"/v1/operations/{queued['id']}")
     assert (waiting["status"], waiting["waits_for"]["code"]) == ("queued", "connection_not_active")
-    refused = await shop.call("POST", f"{path}/operations/sync", status=409)
+    refused = await shop.start("sync", status=409)
     assert refused["type"] == "/problems/connection-not-active"
     assert await shop.calls() == calls
     await shop.connect(ConnectionAuthorized)

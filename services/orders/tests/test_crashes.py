@@ -43,7 +43,7 @@ class MortalDatabase(Database):
 
 def runner(shop: Shop, operation: str, db: Database) -> Runner:
     runtime = shop.service.runtime
-    if operation == "get-orders":
+    if operation == "get_orders":
         return GetOrders(db, runtime.amazon, runtime.key_ring)
     return SyncOrders(db, runtime.amazon, (0.0,))
 
@@ -51,10 +51,10 @@ def runner(shop: Shop, operation: str, db: Database) -> Runner:
 async def run_and_die(shop: Shop, operation: str, dies_at: int) -> bool:
     """Runs the operation in a worker that dies at that step, then in one that does not; False when none died."""
     await shop.refill_buckets()
-    await shop.call("POST", f"/v1/connections/{shop.connection_id}/operations/{operation}")
+    await shop.start(operation)
     mortal = MortalDatabase(shop, dies_at)
     try:
-        await Worker(shop.service.runtime.db, {operation.replace("-", "_"): runner(shop, operation, mortal)}).run_due()
+        await Worker(shop.service.runtime.db, {operation: runner(shop, operation, mortal)}).run_due()
         died = False
     except Killed:
         died = True
@@ -75,7 +75,7 @@ async def test_an_import_that_dies_at_any_step_imports_every_order_once(shop: Sh
         # Out of the overlap of the runs before, so that there are two pages each time.
         await shop.amazon.dial("POST", "/sandbox/clock", {"advance_s": 400})
         placed += await shop.place(*[{}] * 101)
-        died = await run_and_die(shop, "get-orders", dies_at)
+        died = await run_and_die(shop, "get_orders", dies_at)
         announced = Counter([event.amazon_order_id for event in await shop.published(OrderImported)])
         assert announced == Counter(placed), f"died at step {dies_at}"
     assert dies_at > 15
@@ -94,7 +94,7 @@ async def test_a_confirmation_that_dies_at_any_step_becomes_one_package(shop: Sh
         await shop.get_orders()
         told = shop.shipped(amazon_order_id)
         await shop.deliver(told)
-        died = await run_and_die(shop, "sync-orders", dies_at)
+        died = await run_and_die(shop, "sync_orders", dies_at)
         await shop.sync_orders()
         assert (await shop.shipment(told))["status"] == "confirmed", f"died at step {dies_at}"
         books = await shop.at_amazon(amazon_order_id)

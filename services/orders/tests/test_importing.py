@@ -146,7 +146,7 @@ async def test_an_order_that_the_settings_keep_out_is_explained_and_comes_when_t
     path = f"/v1/channels/{shop.channels[US]}/order-settings"
     await shop.call("PUT", path, {"statuses": ["UNSHIPPED"], "created_within_days": 7})
     too_old, pending = await shop.place({"created_time": old}, {"status": "PENDING"})
-    run = await shop.run("get-orders", amazon_order_ids=[too_old, pending])
+    run = await shop.run("get_orders", amazon_order_ids=[too_old, pending])
     assert run["counts"] == {"skipped": 2}
     assert await shop.explain(too_old) == ["too_old"]
     assert await shop.explain(pending) == ["status_not_configured"]
@@ -200,7 +200,7 @@ async def test_a_revoked_connection_stops_and_resumes_from_its_cursor(shop: Shop
     await shop.place({})
     await shop.get_orders()
     await shop.connect(status="revoked")
-    refused = await shop.request("POST", f"/v1/connections/{shop.connection_id}/operations/get-orders")
+    refused = await shop.request("POST", "/v1/operations", shop.asked("get_orders"))
     assert (refused.status_code, refused.json()["type"]) == (409, "/problems/connection-not-active")
     assert {bool(row[0]) for row in await shop.sql("select enabled from schedule")} == {False}
     cursors = await shop.sql("select last_updated_after from import_cursor")
@@ -218,7 +218,7 @@ async def test_two_accounts_with_orders_of_the_same_seller_never_mix(open_shop: 
     await shop.get_orders()
     assert await other.orders() == []
     order = await shop.order(mine)
-    for path in (f"/v1/orders/{order['id']}", f"/v1/connections/{shop.connection_id}/orders/{mine}/explain"):
+    for path in (f"/v1/orders/{order['id']}", f"/v1/sellers/{shop.selling_partner_id}/orders/{mine}/explanation"):
         assert (await other.request("GET", path)).status_code == 404
     answer = await shop.service.http.get(f"/v1/orders/{order['id']}/recipient", headers=other.pii_headers)
     assert answer.status_code == 404
@@ -228,9 +228,8 @@ async def test_two_accounts_with_orders_of_the_same_seller_never_mix(open_shop: 
 @pytest.mark.edge(3)
 async def test_concurrent_imports_of_the_same_orders_leave_one_of_each(shop: Shop) -> None:
     ids = await shop.place(*[{} for _ in range(5)])
-    path = f"/v1/connections/{shop.connection_id}/operations/get-orders"
     for _ in range(2):
-        await shop.call("POST", path, {"amazon_order_ids": ids})
+        await shop.start("get_orders", amazon_order_ids=ids)
     await asyncio.gather(*[shop.service.runtime.worker().run_due() for _ in range(3)])
     assert len(await shop.orders()) == 5
     assert len(await shop.published(OrderImported)) == 5

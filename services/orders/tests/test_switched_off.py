@@ -35,7 +35,7 @@ async def switch_on(shop: Shop) -> None:
 async def test_no_further_page_is_asked_for_and_the_run_goes_on_from_the_next_one(shop: Shop) -> None:
     placed = await shop.place(*[{}] * 101)
     before = await shop.calls("searchOrders")
-    run_id = await shop.start("get-orders")
+    run_id = await shop.start("get_orders")
     await shop.work_interrupted("select 1 from orders", partial(shop.connect, status="disabled"))
     assert await shop.calls("searchOrders") == before + 1
     assert await waits(shop, run_id)
@@ -50,7 +50,7 @@ async def test_no_further_page_is_asked_for_and_the_run_goes_on_from_the_next_on
 @pytest.mark.edge(21)
 async def test_a_back_fill_goes_on_with_the_orders_that_it_has_not_asked_for(shop: Shop) -> None:
     ids = ["111-0000000-0000000", *await shop.place({}, {}, {})]
-    run_id = await shop.start("get-orders", amazon_order_ids=ids)
+    run_id = await shop.start("get_orders", amazon_order_ids=ids)
     await shop.work_interrupted("select 1 from orders", partial(shop.connect, status="disabled"))
     assert await shop.calls("getOrder") == 2
     assert await waits(shop, run_id)
@@ -67,7 +67,7 @@ async def test_no_further_shipment_is_confirmed_and_those_left_are_confirmed_onc
     placed = await shop.place({}, {}, {})
     await shop.get_orders()
     await shop.deliver(*(shop.shipped(amazon_order_id) for amazon_order_id in placed))
-    run_id = await shop.start("sync-orders")
+    run_id = await shop.start("sync_orders")
     await shop.work_interrupted(
         "select 1 from shipment where status = 'unverified'", partial(shop.connect, status="disabled")
     )
@@ -87,7 +87,7 @@ async def test_no_further_package_is_looked_for(shop: Shop) -> None:
     await shop.get_orders()
     await shop.deliver(*(shop.shipped(amazon_order_id) for amazon_order_id in placed))
     await shop.sync_orders()
-    run_id = await shop.start("sync-orders")
+    run_id = await shop.start("sync_orders")
     await shop.work_interrupted(
         "select 1 from shipment where status = 'confirmed'", partial(shop.connect, status="disabled")
     )
@@ -106,7 +106,7 @@ async def test_a_refused_confirmation_is_not_read_back_and_stays_to_be_looked_fo
     await shop.deliver(told)
     fault = {"operation": "confirmShipment", "kind": "status", "status": 400, "count": 1}
     await shop.amazon.dial("POST", "/sandbox/faults", fault)
-    run_id = await shop.start("sync-orders")
+    run_id = await shop.start("sync_orders")
     await shop.work_interrupted(
         "select 1 from shipment where status = 'sending'", partial(shop.connect, status="disabled")
     )
@@ -123,7 +123,7 @@ async def test_a_refused_confirmation_is_not_read_back_and_stays_to_be_looked_fo
 async def test_a_run_that_was_queued_before_waits_without_a_call_and_ends_when_the_connection_is_deleted(
     shop: Shop,
 ) -> None:
-    run_id = await shop.start("get-orders")
+    run_id = await shop.start("get_orders")
     before = await shop.calls("searchOrders")
     await shop.connect(status="disabled")
     worker = shop.service.runtime.worker()

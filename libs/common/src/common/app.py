@@ -23,9 +23,11 @@ from common.callers import Issuer, KeySource, Verifier
 from common.crypto import KeyRing
 from common.db import Database
 from common.docs_page import docs_routes
+from common.head import HeadAsGet
 from common.health import database_problem, health_routes
 from common.jobs import Runner
 from common.kafka import Consumer, Handler
+from common.openapi import ServiceApp, operation_id
 from common.outbox import Notifier, Relay
 from common.pruning import Pruning
 from common.pulse import Pulse
@@ -34,6 +36,7 @@ from common.replica_lock import ReplicaLock
 from common.rewrapping import SealedColumn
 from common.service_tokens import RemoteKeys, ServiceToken
 from common.settings import ServiceSettings
+from common.whoami import whoami_routes
 from common.worker import Worker
 
 log = structlog.get_logger()
@@ -132,6 +135,7 @@ class Service(Generic[S]):
     keys: Callable[[Runtime[S]], KeySource] | None = None
     access: Callable[[Runtime[S]], AccessTokens] | None = None
     sealed: Sequence[SealedColumn] = ()
+    description: str = ""
 
     @property
     def all_sealed(self) -> Sequence[SealedColumn]:
@@ -168,7 +172,17 @@ def create_service_app(service: Service[S], settings: S) -> FastAPI:
             log.info("service_stopped")
 
     title = f"Entrepot {service.name}"
-    app = FastAPI(title=title, version="1", lifespan=lifespan, docs_url=None, redoc_url=None)
+    app = ServiceApp(
+        title=title,
+        version="1",
+        description=service.description,
+        servers=[{"url": "/", "description": "Where this document is served"}],
+        generate_unique_id_function=operation_id,
+        redirect_slashes=False,
+        lifespan=lifespan,
+        docs_url=None,
+        redoc_url=None,
+    )
     app.state.runtime = runtime
     app.state.service = service
     errors.install(app)
@@ -176,10 +190,12 @@ def create_service_app(service: Service[S], settings: S) -> FastAPI:
     app.include_router(health_routes())
     app.include_router(docs_routes(title))
     if "api" in settings.roles:
+        app.include_router(whoami_routes())
         for router in service.routers:
             app.include_router(router)
         if service.topics:
             app.include_router(refused_events.router)
+    app.add_middleware(HeadAsGet)
     app.add_middleware(front_door.FrontDoor, settings=settings)
     if settings.cors_origins:
         app.add_middleware(

@@ -17,6 +17,7 @@ from sqlmodel.sql.expression import SelectOfScalar
 
 from common import clock
 from common.errors import Forbidden, NotFound, Unauthenticated
+from common.parameters import refuse_odd_parameters
 from common.reading import Reads, Row, columns
 from common.settings import AUDIENCE
 
@@ -183,18 +184,22 @@ _CALLER = "entrepot.caller"
 
 
 class Requires(HTTPBearer):
-    """One dependency for each route: it verifies the token and checks the scope, once for a request."""
+    """One dependency for each route: it verifies the token, checks the scope (None: any will do), then what the
+    request's parameters say, once for a request."""
 
-    def __init__(self, scope: str) -> None:
+    def __init__(self, scope: str | None) -> None:
         description = "A token from POST /v1/token of the auth service"
         super().__init__(scheme_name="HTTPBearer", auto_error=False, description=description)
         self.scope = scope  # a test reads it: every route declares one
 
     async def __call__(self, request: Request) -> Caller:  # type: ignore[override]
-        caller: Caller = request.scope.get(_CALLER) or await self._verify(request)
-        if self.scope not in caller.scopes:
+        known: Caller | None = request.scope.get(_CALLER)
+        caller = known or await self._verify(request)
+        if self.scope is not None and self.scope not in caller.scopes:
             raise Forbidden(f"this needs the scope {self.scope}", fix="Use an API key that has it")
-        request.scope[_CALLER] = caller
+        if known is None:
+            refuse_odd_parameters(request)
+            request.scope[_CALLER] = caller
         return caller
 
     async def _verify(self, request: Request) -> Caller:
@@ -209,3 +214,8 @@ class Requires(HTTPBearer):
 def requires(scope: str) -> Any:
     """`caller: Annotated[Caller, requires("listings:read")]`: the route's scope, denied by default."""
     return Depends(Requires(scope))
+
+
+def authenticated() -> Any:
+    """`caller: Annotated[Caller, authenticated()]`: any valid token will do."""
+    return Depends(Requires(None))

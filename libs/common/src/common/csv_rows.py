@@ -133,7 +133,10 @@ def _header(record: _Record, required: Collection[str], known: Collection[str] |
     if len(set(given)) < len(given):
         raise UnreadableCsv("the header names a column twice")
     if known is not None and (unknown := sorted(set(given) - set(known))):
-        raise UnreadableCsv(f"the header may name {', '.join(known)} only", where=[name[:100] for name in unknown[:20]])
+        errors = [
+            {"where": "body.header", "detail": f"no column {name[:100]!r}", "rule": "unknown"} for name in unknown
+        ]
+        raise UnreadableCsv(f"the header may name {', '.join(known)} only", errors=errors[:20])
     return names
 
 

@@ -8,19 +8,34 @@ from fastapi.responses import JSONResponse
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
 from common import migrations
+from common.parameters import OpenDoor
+from common.schemas import Answer, Values
 
 _PATIENCE = 2.0
 
 
+class HealthAnswer(Answer):
+    """The process lives."""
+
+    status: str = Values("ok", description="always this one")
+
+
+class ReadyAnswer(Answer):
+    """Whether the process can do its work, and what each part it needs says: `ok`, or what is wrong and the fix."""
+
+    status: str = Values("ready", "not_ready", description="whether it can")
+    checks: dict[str, str]
+
+
 def health_routes() -> APIRouter:
-    router = APIRouter(tags=["health"])
+    router = APIRouter(tags=["health"], dependencies=[OpenDoor])
 
     @router.get("/healthz")
-    async def healthz() -> dict[str, str]:
+    async def healthz() -> HealthAnswer:
         """The process answers."""
-        return {"status": "ok"}
+        return HealthAnswer(status="ok")
 
-    @router.get("/readyz")
+    @router.get("/readyz", response_model=ReadyAnswer, responses={503: {"model": ReadyAnswer}})
     async def readyz(request: Request) -> JSONResponse:
         """200 when this process can do its work; 503 with what is missing and how to fix it."""
         runtime = request.app.state.runtime

@@ -5,13 +5,13 @@ from typing import Annotated, Literal
 from uuid import UUID
 
 from fastapi import APIRouter
-from pydantic import BaseModel
 from sqlmodel import col, select
 
 from common.callers import Caller, requires
 from common.db import Transaction
 from common.dead_letters import DeadLetter, ParkedKey
-from common.pages import Cursor, Limit, Page, decode_cursor, encode_cursor
+from common.pages import ByNumber, Page, PageQuery, count_of
+from common.schemas import Answer, Values
 
 router = APIRouter(prefix="/v1/refused-events", tags=["events"])
 
@@ -21,7 +21,7 @@ _FIX = {
 }
 
 
-class RefusedEvent(BaseModel):
+class RefusedEventAnswer(Answer):
     """One message that was not handled. `refused` never will be; what `waits` is tried again at `next_attempt_at`.
 
     `event_type` and `event_id` are the sender's, as far as they could be read; topic, partition and offset say where
@@ -30,7 +30,7 @@ class RefusedEvent(BaseModel):
 
     id: UUID
     received_at: datetime
-    state: Literal["refused", "waits"]
+    state: str = Values("refused", "waits", description="whether it is handled again")
     topic: str
     partition: int
     offset: int
@@ -44,11 +44,8 @@ class RefusedEvent(BaseModel):
 
 @router.get("")
 async def list_refused_events(
-    caller: Annotated[Caller, requires("operations:read")],
-    session: Transaction,
-    limit: Limit = 100,
-    cursor: Cursor = None,
-) -> Page[RefusedEvent]:
+    caller: Annotated[Caller, requires("operations:read")], session: Transaction, paging: PageQuery
+) -> Page[RefusedEventAnswer]:
     """The newest first."""
     key = (
         (col(ParkedKey.consumer) == col(DeadLetter.consumer))
@@ -56,26 +53,25 @@ async def list_refused_events(
         & (col(ParkedKey.key) == col(DeadLetter.key))
         & col(DeadLetter.parked)
     )
+    letters = caller.scoped(DeadLetter)
     query = (
         select(DeadLetter, ParkedKey)
         .join(ParkedKey, key, isouter=True)
         .where(col(DeadLetter.account_id) == caller.account_id)
         .order_by(col(DeadLetter.id).desc())
-        .limit(limit + 1)
+        .limit(paging.fetched)
     )
-    if cursor:
-        query = query.where(col(DeadLetter.id) < decode_cursor(cursor, tuple[int])[0])
+    if after := paging.after(ByNumber):
+        query = query.where(col(DeadLetter.id) < after[0])
     found = (await session.exec(query)).all()
-    more = len(found) > limit
-    return Page(
-        items=[_view(letter, parked) for letter, parked in found[:limit]],
-        next_cursor=encode_cursor(found[limit - 1][0].id) if more else None,
+    return await paging.page(
+        found, lambda pair: _view(*pair), lambda pair: [pair[0].id], lambda: count_of(session, letters)
     )
 
 
-def _view(letter: DeadLetter, parked: ParkedKey | None) -> RefusedEvent:
+def _view(letter: DeadLetter, parked: ParkedKey | None) -> RefusedEventAnswer:
     state: Literal["refused", "waits"] = "waits" if letter.parked else "refused"
-    return RefusedEvent(
+    return RefusedEventAnswer(
         id=letter.letter_id,
         received_at=letter.created_at,
         state=state,

@@ -4,7 +4,7 @@ from uuid import UUID
 
 from auth_service.models import Channel, Connection
 from auth_service.notifying import notify
-from auth_service.schemas import ChannelTest, ParticipationView
+from auth_service.schemas import ChannelTestAnswer, ParticipationAnswer
 from common import clock
 from common.amazon.access import Seller
 from common.amazon.client import AmazonClient
@@ -12,7 +12,7 @@ from common.amazon.errors import AccessDenied, AmazonError, Throttled
 from common.amazon.marketplaces import is_marketplace, marketplace
 from common.amazon.sellers import MarketplaceParticipation, get_marketplace_participations
 from common.db import Database
-from common.errors import Conflict, Problem, Unavailable
+from common.errors import Conflict, Problem, TooManyRequests, Unavailable
 
 
 class AmazonDeniesAccess(Conflict):
@@ -20,7 +20,7 @@ class AmazonDeniesAccess(Conflict):
     fix = "The app lacks a role or the seller account is restricted; after a new role the seller consents again"
 
 
-class AmazonBusy(Unavailable):
+class AmazonBusy(TooManyRequests):
     slug, title = "amazon-busy", "Amazon's allowance for this check is used up"
 
 
@@ -29,7 +29,7 @@ class AmazonUnavailableProblem(Unavailable):
     fix = "Try again in a moment"
 
 
-async def check(db: Database, amazon: AmazonClient, connection: Connection) -> list[ParticipationView]:
+async def check(db: Database, amazon: AmazonClient, connection: Connection) -> list[ParticipationAnswer]:
     """Asks Amazon in which marketplaces the seller is active, and keeps what that says of the connection's health; a
     problem that is new leaves a notification. No transaction is open meanwhile. Raises as `participations_of`, and
     `ConnectionIsRevoked` or `ConnectionNotActive` of `access_tokens`.
@@ -63,7 +63,7 @@ async def _keep(db: Database, connection_id: UUID, problem: AmazonDeniesAccess |
             )
 
 
-async def participations_of(amazon: AmazonClient, seller: Seller) -> list[ParticipationView]:
+async def participations_of(amazon: AmazonClient, seller: Seller) -> list[ParticipationAnswer]:
     """The Amazon stores that the seller's account takes part in; entries that are no stores are left out (FACTS 1.5).
 
     Raises `AmazonDeniesAccess`, `AmazonBusy` (with Retry-After) or `AmazonUnavailableProblem`.
@@ -91,7 +91,7 @@ def refusal(error: AmazonError) -> Problem:
             return AmazonUnavailableProblem(str(error))
 
 
-def channel_test(channel: Channel, found: list[ParticipationView]) -> ChannelTest:
+def channel_test(channel: Channel, found: list[ParticipationAnswer]) -> ChannelTestAnswer:
     """Whether the seller is active where the channel sells. Pure."""
     name = marketplace(channel.marketplace_id).name
     own = next((entry for entry in found if entry.marketplace_id == channel.marketplace_id), None)
@@ -102,19 +102,19 @@ def channel_test(channel: Channel, found: list[ParticipationView]) -> ChannelTes
         what = f"Amazon has suspended listings of the seller in {name}"
     else:
         what = f"the seller sells in {name}"
-    return ChannelTest(
+    return ChannelTestAnswer(
         channel_id=channel.id,
         marketplace_id=channel.marketplace_id,
         ok=own is not None and own.active,
-        what=what,
+        detail=what,
         marketplaces=found,
     )
 
 
-def _view(entry: MarketplaceParticipation) -> ParticipationView:
+def _view(entry: MarketplaceParticipation) -> ParticipationAnswer:
     ours = marketplace(entry.marketplace.id)
     state = entry.participation
-    return ParticipationView(
+    return ParticipationAnswer(
         marketplace_id=ours.marketplace_id,
         country_code=ours.country_code,
         name=ours.name,

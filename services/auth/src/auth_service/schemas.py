@@ -1,44 +1,33 @@
 """The bodies of auth's API."""
 
 from datetime import datetime
-from typing import Annotated, Any, Self
+from typing import Annotated, Self, get_args
 from uuid import UUID
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, StringConstraints
+from pydantic import Field, SecretStr, StringConstraints
 
 from auth_service.lifecycle import Status, reauthorize_by
-from common.contracts.connections import Address, Region
+from common.contracts.connections import Address
 from common.moments import Moment
 from common.reading import Row
+from common.schemas import Answer, Body, MarketplaceId, Name, Values
 
-# PostgreSQL's text holds no NUL.
-Text = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=200, pattern=r"^[^\x00]*$")]
 SellingPartnerId = Annotated[str, StringConstraints(strip_whitespace=True, pattern=r"^[A-Z0-9]{4,64}$")]
-MarketplaceId = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=32)]
 
 # FACTS 2.3.1: tokens have up to 2048 bytes. Secret: no error and no log shows it.
 RefreshToken = Annotated[SecretStr, Field(min_length=8, max_length=2048)]
-
-
-class Body(BaseModel):
-    """A request: a misspelt field is an error, not a silence."""
-
-    model_config = ConfigDict(extra="forbid")
-
-
-class View(BaseModel):
-    """An answer, read off a table's row."""
-
-    model_config = ConfigDict(from_attributes=True)
+# What an audit entry tells: names and ids, never a secret.
+Fact = str | int | bool | list[str] | None
+Scope = Annotated[str, StringConstraints(min_length=1, max_length=100)]
 
 
 class NewApiKey(Body):
-    name: Text
-    scopes: Annotated[list[str], Field(min_length=1)]
+    name: Name
+    scopes: Annotated[list[Scope], Field(min_length=1, max_length=100)]
     expires_at: Moment | None = None
 
 
-class ApiKeyView(View):
+class ApiKeyAnswer(Answer):
     id: UUID
     name: str
     scopes: list[str]
@@ -49,19 +38,19 @@ class ApiKeyView(View):
     revoked_at: datetime | None
 
 
-class CreatedApiKey(ApiKeyView):
+class CreatedApiKeyAnswer(ApiKeyAnswer):
     """`key` is shown this once; a repeat with the same Idempotency-Key answers null there."""
 
     key: str | None
 
 
-class MarketplaceView(View):
+class MarketplaceAnswer(Answer):
     """A marketplace, and whose app its sellers authorise."""
 
     marketplace_id: str
     country_code: str
     name: str
-    region: Region
+    region: str = Values("NA", "EU", "FE", description="Amazon's region group")
     endpoint: str
     consent_host: str
     currency: str
@@ -70,14 +59,10 @@ class MarketplaceView(View):
     developer_account: str
 
 
-class Marketplaces(BaseModel):
-    items: list[MarketplaceView]
-
-
 class NewConnection(Body):
     """`marketplace_id` is the home marketplace: its consent page is used, and its region is the connection's."""
 
-    name: Text
+    name: Name
     selling_partner_id: SellingPartnerId
     marketplace_id: MarketplaceId
 
@@ -93,17 +78,17 @@ class NewRefreshToken(Body):
 
 
 class ConnectionChanges(Body):
-    name: Text | None = None
+    name: Name | None = None
     marketplace_id: MarketplaceId | None = None
 
 
-class ConnectionView(View):
+class ConnectionAnswer(Answer):
     id: UUID
     name: str
     selling_partner_id: str
-    region: Region
+    region: str = Values("NA", "EU", "FE", description="Amazon's region group")
     home_marketplace_id: str
-    status: Status
+    status: str = Values(*get_args(Status), description="whether calls to Amazon may be made for it")
     version: int
     authorized_at: datetime | None
     reauthorize_by: datetime | None
@@ -118,37 +103,37 @@ class ConnectionView(View):
         return cls.model_validate(dict(row) | {"reauthorize_by": reauthorize_by(row["authorized_at"])})
 
 
-class Developer(BaseModel):
+class Developer(Answer):
     """Whose app the seller authorises, as Amazon's page shows it: another one in each region group."""
 
     developer_name: str
     developer_account: str
 
 
-class CreatedConnection(ConnectionView, Developer):
+class CreatedConnectionAnswer(ConnectionAnswer, Developer):
     """`consent_url` is where the seller says yes; it works once and for ten minutes."""
 
     consent_url: str
 
 
-class ConsentPage(Developer):
+class ConsentAnswer(Developer):
     consent_url: str
 
 
-class ClaimedAuthorization(Developer):
+class ClaimedAuthorizationAnswer(Developer):
     """`redirect_url` is where the browser goes on to, at Amazon; it works once and for ten minutes."""
 
-    connection: ConnectionView
+    connection: ConnectionAnswer
     redirect_url: str
 
 
-class KeptAuthorization(BaseModel):
+class AuthorizationAnswer(Answer):
     """What came from Amazon and waits for `POST /v1/authorizations/{id}/claim`."""
 
     authorization_id: UUID
 
 
-class ParticipationView(BaseModel):
+class ParticipationAnswer(Answer):
     """A marketplace of the seller; `active` means that they sell there and nothing is suspended."""
 
     marketplace_id: str
@@ -160,19 +145,19 @@ class ParticipationView(BaseModel):
     has_suspended_listings: bool
 
 
-class ConnectionCheck(BaseModel):
+class ConnectionCheckAnswer(Answer):
     connection_id: UUID
-    marketplaces: list[ParticipationView]
+    marketplaces: list[ParticipationAnswer]
 
 
 class ReturnAddress(Body):
     """Of the seller's own business. Its lines fit a packing slip."""
 
-    name: Text
-    line_1: Text
-    line_2: Text | None = None
-    city: Text
-    state_or_region: Text | None = None
+    name: Name
+    line_1: Name
+    line_2: Name | None = None
+    city: Name
+    state_or_region: Name | None = None
     postal_code: Annotated[str, StringConstraints(strip_whitespace=True, pattern=r"^[A-Za-z0-9 -]{1,20}$")]
     country_code: Annotated[str, StringConstraints(strip_whitespace=True, pattern=r"^[A-Z]{2}$")]
 
@@ -180,23 +165,23 @@ class ReturnAddress(Body):
 class NewChannel(Body):
     """`seller_of_record` and `return_address` are what packing slips name."""
 
-    name: Text
+    name: Name
     connection_id: UUID
     marketplace_id: MarketplaceId
-    seller_of_record: Text
+    seller_of_record: Name
     return_address: ReturnAddress | None = None
 
 
 class ChannelChanges(Body):
     """Only what is given changes; `return_address` null removes it."""
 
-    name: Text | None = None
+    name: Name | None = None
     marketplace_id: MarketplaceId | None = None
-    seller_of_record: Text | None = None
+    seller_of_record: Name | None = None
     return_address: ReturnAddress | None = None
 
 
-class ChannelView(View):
+class ChannelAnswer(Answer):
     id: UUID
     connection_id: UUID
     name: str
@@ -209,17 +194,17 @@ class ChannelView(View):
     updated_at: datetime
 
 
-class ChannelTest(BaseModel):
-    """`ok`: the seller sells in the channel's marketplace; `what` says it in words."""
+class ChannelTestAnswer(Answer):
+    """`ok`: the seller sells in the channel's marketplace; `detail` says it in words."""
 
     channel_id: UUID
     marketplace_id: str
     ok: bool
-    what: str
-    marketplaces: list[ParticipationView]
+    detail: str
+    marketplaces: list[ParticipationAnswer]
 
 
-class NotificationView(View):
+class NotificationAnswer(Answer):
     """`code` is stable; `detail` and `fix` are for people."""
 
     id: UUID
@@ -230,12 +215,38 @@ class NotificationView(View):
     created_at: datetime
 
 
-class AuditEntryView(View):
+class AuditEntryAnswer(Answer):
     """`actor`: `key:<id>`, the subject of an external token, `amazon`, `schedule` or `command line`."""
 
     id: UUID
     actor: str
     action: str
     subject_id: UUID | None
-    facts: dict[str, Any]
+    facts: dict[str, Fact] = Field(description="what else is known, by name")
     created_at: datetime
+
+
+class SigningKeyAnswer(Answer):
+    """A public key (RFC 8037) of those that sign our tokens."""
+
+    kty: str
+    crv: str
+    x: str
+    kid: str
+    alg: str
+    use: str
+
+
+class SigningKeysAnswer(Answer):
+    """A JSON Web Key Set (RFC 7517)."""
+
+    keys: list[SigningKeyAnswer]
+
+
+class OAuthRefusalAnswer(Answer):
+    """What an OAuth client is told (RFC 6749, 5.2)."""
+
+    error: str = Values(
+        *("invalid_request", "invalid_client", "invalid_scope", "unsupported_grant_type"), description="for programs"
+    )
+    error_description: str

@@ -19,7 +19,7 @@ from common.errors import Conflict, InvalidRequest
 from compliance_service.account_turn import take_turn
 from compliance_service.models import Attestation, AttestationWarning, Source
 from compliance_service.reroute_queue import request_reroute
-from compliance_service.schemas import AttestationGiven, BulkAttestation, BulkAttestationResult
+from compliance_service.schemas import AttestationGiven, BulkAttestation, BulkAttestationResultAnswer, RefusedAnswer
 
 log = structlog.get_logger()
 
@@ -42,7 +42,7 @@ async def give(session: AsyncSession, source: Source, given: AttestationGiven, *
     """
     if given.expires_at is not None and given.expires_at <= clock.now():
         raise AttestationAlreadyExpired(
-            errors=[{"where": "body.expires_at", "what": "is in the past", "rule": "future"}],
+            errors=[{"where": "body.expires_at", "detail": "is in the past", "rule": "future"}],
         )
     source.compliant = True
     source.attested_until = given.expires_at
@@ -210,7 +210,9 @@ class NeitherOrBoth(InvalidRequest):
     fix = "Send exactly one of `attestation` and `withdrawal`"
 
 
-async def change_many(session: AsyncSession, caller: Caller, body: BulkAttestation) -> list[BulkAttestationResult]:
+async def change_many(
+    session: AsyncSession, caller: Caller, body: BulkAttestation
+) -> list[BulkAttestationResultAnswer]:
     """The same change for each source, in the order asked; what is wrong with one does not stop the others.
 
     Raises `NeitherOrBoth`, and `AttestationAlreadyExpired` since that is wrong for all of them.
@@ -234,12 +236,12 @@ async def change_many(session: AsyncSession, caller: Caller, body: BulkAttestati
             results.append(_refused(source_id, "not-attested", NotAttested.title, "Nothing to do"))
             continue
         results.append(
-            BulkAttestationResult(
+            BulkAttestationResultAnswer(
                 source_id=source_id, attestation_version=source.attestation_version, compliant=source.compliant
             )
         )
     return results
 
 
-def _refused(source_id: UUID, code: str, what: str, fix: str) -> BulkAttestationResult:
-    return BulkAttestationResult(source_id=source_id, error={"code": code, "what": what, "fix": fix})
+def _refused(source_id: UUID, code: str, what: str, fix: str) -> BulkAttestationResultAnswer:
+    return BulkAttestationResultAnswer(source_id=source_id, error=RefusedAnswer(code=code, detail=what, fix=fix))

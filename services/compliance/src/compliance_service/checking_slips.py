@@ -8,8 +8,8 @@ from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from common.callers import Caller
-from common.errors import Conflict, NotFound
-from compliance_service.explaining import SeveralSellers
+from common.errors import Conflict
+from compliance_service.explaining import find_order
 from compliance_service.models import Channel, RoutedOrder, Source, StockReservation
 from compliance_service.slips.rules import Expected
 
@@ -24,19 +24,19 @@ class ShippedByAmazon(Conflict):
 
 class SourceNotAsked(Conflict):
     slug, title = "source-not-asked", "This source is not asked to ship anything of this order"
-    fix = "See GET /v1/decisions/{amazon_order_id} for who is"
+    fix = "See GET /v1/sellers/{selling_partner_id}/orders/{amazon_order_id}/decisions for who is"
 
 
 class SlipReference(NamedTuple):
     """Which order a slip belongs to, and whose part of it, when it is not the whole."""
 
+    selling_partner_id: str
     amazon_order_id: str
-    selling_partner_id: str | None = None
     source_id: UUID | None = None
 
 
 async def expected_of(session: AsyncSession, caller: Caller, reference: SlipReference) -> Expected:
-    """What the slip must say. Raises `NotFound`, `SeveralSellers`, `ShippedByAmazon`, `SourceNotAsked`."""
+    """What the slip must say. Raises `NotFound`, `ShippedByAmazon`, `SourceNotAsked`."""
     order = await _order(session, caller, reference)
     channel = await _channel(session, caller, order)
     names = (await session.exec(caller.scoped(Source).order_by(col(Source.name)))).all()
@@ -56,17 +56,10 @@ async def expected_of(session: AsyncSession, caller: Caller, reference: SlipRefe
 
 
 async def _order(session: AsyncSession, caller: Caller, reference: SlipReference) -> RoutedOrder:
-    query = caller.scoped(RoutedOrder).where(RoutedOrder.amazon_order_id == reference.amazon_order_id)
-    if reference.selling_partner_id is not None:
-        query = query.where(RoutedOrder.selling_partner_id == reference.selling_partner_id)
-    orders = (await session.exec(query.limit(2))).all()
-    if not orders:
-        raise NotFound("routing knows no such order", fix="A slip is checked when its order was imported")
-    if len(orders) > 1:
-        raise SeveralSellers
-    if orders[0].fulfilled_by == _AMAZON:
+    order = await find_order(session, caller, reference.selling_partner_id, reference.amazon_order_id)
+    if order.fulfilled_by == _AMAZON:
         raise ShippedByAmazon
-    return orders[0]
+    return order
 
 
 async def _channel(session: AsyncSession, caller: Caller, order: RoutedOrder) -> Channel | None:

@@ -2,22 +2,27 @@
 
 from datetime import datetime
 from decimal import Decimal
-from typing import Annotated, Any
+from typing import Annotated
 from uuid import UUID
 
-from pydantic import BaseModel, Field
+from pydantic import Field
 
-from compliance_service.schemas import Body, OrderId, Policies, Priority, RoutingGroupBody, Sku
+from common.schemas import AmazonOrderId, Answer, Body, Sku, Values
+from compliance_service.schemas import Policies, Priority, RoutingGroupChanges
 
 
-class RejectedAnswer(BaseModel):
+class RejectedAnswer(Answer):
+    """Why a source was not chosen."""
+
     source_id: UUID
     source_name: str
     code: str
     detail: str
 
 
-class AssignmentAnswer(BaseModel):
+class AssignmentAnswer(Answer):
+    """Units that a source ships."""
+
     source_id: UUID
     source_name: str
     order_item_id: str
@@ -25,13 +30,13 @@ class AssignmentAnswer(BaseModel):
     quantity: int
 
 
-class AttestationThen(BaseModel):
+class AttestationThenAnswer(Answer):
     """The newest line of a source's attestation history that a decision knew of; `action` never: it had none."""
 
     source_id: UUID
     source_name: str
     version: int
-    action: str
+    action: str = Values("given", "withdrawn", "expired", "never", description="what was done")
     by_whom: str | None = None
     recorded_by: str | None = None
     agreement: str | None = None
@@ -41,7 +46,57 @@ class AttestationThen(BaseModel):
     recorded_at: datetime | None = None
 
 
-class DecisionAnswer(BaseModel):
+class LineThenAnswer(Answer):
+    """Units of an order item that needed a source."""
+
+    order_item_id: str
+    sku: str
+    quantity: int
+
+
+class OrderThenAnswer(Answer):
+    """What a decision knew of the order."""
+
+    channel_type: str
+    purchased_at: datetime
+    shipping_policy: str | None
+    currency: str | None
+    lines: list[LineThenAnswer]
+    refused_by: list[UUID] = Field(default=[])
+    already_released: bool = False
+
+
+class GroupThenAnswer(Answer):
+    """The rules that bound the decision; `source_ids` empty: all of the account."""
+
+    source_ids: list[UUID]
+    priorities: list[str]
+    allow_split: bool
+
+
+class DecisionInputsAnswer(Answer):
+    """What a decision saw. `stock`: for each SKU the position of the source in `sources`, the units free there, what
+    one costs and in which currency."""
+
+    order: OrderThenAnswer
+    group: GroupThenAnswer
+    stock: dict[str, list[tuple[int, int, Decimal | None, str | None]]]
+
+
+class SourceThenAnswer(Answer):
+    """A source as a decision saw it."""
+
+    source_id: UUID
+    name: str
+    priority: int
+    shipping_policies: list[str]
+    enabled: bool
+    compliant: bool
+    attestation_version: int
+    attested_until: datetime | None = None
+
+
+class DecisionAnswer(Answer):
     """One decision with all that it was based on; `inputs.stock` names sources by their position in `sources`.
 
     `agreement` is the one that bound the order, null when none did; `attestations` are those of the sources that were
@@ -50,20 +105,20 @@ class DecisionAnswer(BaseModel):
 
     decision_version: int
     order_version: int
-    outcome: str
-    cause: str
+    outcome: str = Values("routed", "held", "not_routed", description="what was decided")
+    cause: str = Values("order", "withdrawn", "refused", "reroute", description="why it was decided")
     code: str | None
     detail: str
     decided_at: datetime
     plan: list[AssignmentAnswer]
     rejected: list[RejectedAnswer]
     agreement: str | None
-    attestations: list[AttestationThen]
-    inputs: dict[str, Any]
-    sources: list[dict[str, Any]]
+    attestations: list[AttestationThenAnswer]
+    inputs: DecisionInputsAnswer
+    sources: list[SourceThenAnswer]
 
 
-class ReservationAnswer(BaseModel):
+class ReservationAnswer(Answer):
     """What became of units that a decision reserved: held, released, refused, killed, or shipped with a shipment.
 
     Units that left without a decision are shipped, too; the source is the nil UUID when nobody knows from where."""
@@ -74,13 +129,13 @@ class ReservationAnswer(BaseModel):
     order_item_id: str
     sku: str
     quantity: int
-    state: str
+    state: str = Values(*("held", "released", "refused", "killed", "shipped"), description="what became of the units")
     reserved_at: datetime
     closed_at: datetime | None
     shipment_id: UUID | None
 
 
-class ShippedAnswer(BaseModel):
+class ShippedAnswer(Answer):
     """A parcel of one source, planned or not, and the newest line of the source's attestation history when it left.
 
     `without_attestation`: the agreement bound the order, and no attestation was in force at `shipped_at`, the moment
@@ -91,10 +146,10 @@ class ShippedAnswer(BaseModel):
     shipped_at: datetime
     agreement: str | None
     without_attestation: bool
-    attestation: AttestationThen
+    attestation: AttestationThenAnswer
 
 
-class OrderDecisions(BaseModel):
+class OrderDecisionsAnswer(Answer):
     """Where an order's routing stands, what became of its units, and every decision, newest first."""
 
     selling_partner_id: str
@@ -106,7 +161,7 @@ class OrderDecisions(BaseModel):
     purchased_at: datetime
     ship_by: datetime | None
     shipping_policy: str | None
-    state: str
+    state: str = Values("waiting", "routed", "held", "closed", description="where its routing stands")
     order_version: int
     order_holds: list[str]
     reservations: list[ReservationAnswer]
@@ -115,7 +170,7 @@ class OrderDecisions(BaseModel):
     history: list[DecisionAnswer]
 
 
-class SourceForOrder(BaseModel):
+class SourceForOrderAnswer(Answer):
     """What a source is to an order now. `eligible`: nothing but rank and quantity stands between them."""
 
     source_id: UUID
@@ -125,7 +180,7 @@ class SourceForOrder(BaseModel):
     detail: str
 
 
-class OrderEligibility(BaseModel):
+class OrderEligibilityAnswer(Answer):
     """Which sources may ship an order if it were decided now, and what the decision would be.
 
     `outcome`: routed, held, or not_routed when the order's state lets nobody ship it; then there are no `sources`.
@@ -134,13 +189,15 @@ class OrderEligibility(BaseModel):
     selling_partner_id: str
     amazon_order_id: str
     agreement: str | None
-    outcome: str
+    outcome: str = Values("routed", "held", "not_routed", description="what was decided")
     code: str | None
     detail: str
-    sources: list[SourceForOrder]
+    sources: list[SourceForOrderAnswer]
 
 
 class SupposedCost(Body):
+    """What one unit would cost."""
+
     amount: Annotated[Decimal, Field(ge=0, max_digits=18, decimal_places=4)]
     currency: Annotated[str, Field(pattern=r"^[A-Z]{3}$")]
 
@@ -169,36 +226,36 @@ class WhatIf(Body):
 
     stock: Annotated[list[SupposedStock], Field(max_length=5000)] = Field(default_factory=list)
     sources: Annotated[list[SupposedSource], Field(max_length=1000)] = Field(default_factory=list)
-    routing_group: RoutingGroupBody | None = None
+    routing_group: RoutingGroupChanges | None = None
 
 
 class WhatIfHeld(WhatIf):
     """The same, about many orders: those named, or the oldest held ones."""
 
-    amazon_order_ids: Annotated[list[OrderId], Field(min_length=1, max_length=1000)] | None = None
+    amazon_order_ids: Annotated[list[AmazonOrderId], Field(min_length=1, max_length=1000)] | None = None
 
 
-class Outcome(BaseModel):
+class OutcomeAnswer(Answer):
     """A decision that is not made: routed with its plan, or held with the code and why; not_routed, again with code and
     why, when the order's state leaves nothing to decide."""
 
-    outcome: str
+    outcome: str = Values("routed", "held", "not_routed", description="what was decided")
     code: str | None
     detail: str
     plan: list[AssignmentAnswer]
 
 
-class Difference(BaseModel):
+class DifferenceAnswer(Answer):
     """An order decided as things are, and as they would be."""
 
     selling_partner_id: str
     amazon_order_id: str
     changed: bool
-    now: Outcome
-    then: Outcome
+    now: OutcomeAnswer
+    then: OutcomeAnswer
 
 
-class WhatIfAnswer(BaseModel):
+class WhatIfAnswer(Answer):
     """How many orders were looked at and would change; `differences` are those that would. `more`: others are held."""
 
     orders: int
@@ -206,21 +263,21 @@ class WhatIfAnswer(BaseModel):
     freed: int
     newly_held: int
     more: bool
-    differences: list[Difference]
+    differences: list[DifferenceAnswer]
 
 
-class ReplayedDecision(BaseModel):
+class ReplayedDecisionAnswer(Answer):
     """A stored decision taken again from what it saw; `again` is the other answer when it is not the same."""
 
     decision_version: int
     same: bool
-    again: Outcome | None = None
+    again: OutcomeAnswer | None = None
 
 
-class ReplayAnswer(BaseModel):
+class ReplayAnswer(Answer):
     """Whether every decision of an order comes out the same, newest first."""
 
     selling_partner_id: str
     amazon_order_id: str
     same: bool
-    decisions: list[ReplayedDecision]
+    decisions: list[ReplayedDecisionAnswer]

@@ -10,17 +10,19 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 
 from common.callers import Caller
 from common.contracts.agreements import required_agreement
-from common.errors import Conflict, NotFound
+from common.errors import NotFound
 from compliance_service.decision_records import read_decision, read_inputs, read_sources
 from compliance_service.decision_schemas import (
     AssignmentAnswer,
-    AttestationThen,
+    AttestationThenAnswer,
     DecisionAnswer,
-    OrderDecisions,
-    Outcome,
+    DecisionInputsAnswer,
+    OrderDecisionsAnswer,
+    OutcomeAnswer,
     RejectedAnswer,
     ReservationAnswer,
     ShippedAnswer,
+    SourceThenAnswer,
 )
 from compliance_service.models import (
     Attestation,
@@ -36,24 +38,17 @@ from compliance_service.wording import hold_detail, rejection_detail
 Attestations = Mapping[tuple[UUID, int], Attestation]
 
 
-class SeveralSellers(Conflict):
-    slug, title = "several-sellers", "Several sellers of this account have an order with this id"
-    fix = "Add ?selling_partner_id="
-
-
 async def find_order(
-    session: AsyncSession, caller: Caller, amazon_order_id: str, selling_partner_id: str | None
+    session: AsyncSession, caller: Caller, selling_partner_id: str, amazon_order_id: str
 ) -> RoutedOrder:
-    """The caller's order. Raises `NotFound`, `SeveralSellers`."""
-    query = caller.scoped(RoutedOrder).where(RoutedOrder.amazon_order_id == amazon_order_id)
-    if selling_partner_id is not None:
-        query = query.where(RoutedOrder.selling_partner_id == selling_partner_id)
-    orders = (await session.exec(query.limit(2))).all()
-    if not orders:
+    """The caller's order. Raises `NotFound`."""
+    query = caller.scoped(RoutedOrder).where(
+        RoutedOrder.selling_partner_id == selling_partner_id, RoutedOrder.amazon_order_id == amazon_order_id
+    )
+    order = (await session.exec(query)).one_or_none()
+    if order is None:
         raise NotFound("routing knows no such order", fix="Orders that are not imported are explained by orders")
-    if len(orders) > 1:
-        raise SeveralSellers
-    return orders[0]
+    return order
 
 
 async def decisions_of(session: AsyncSession, order_id: UUID) -> Sequence[tuple[RoutingDecision, SourcesSnapshot]]:
@@ -72,7 +67,7 @@ async def decisions_of(session: AsyncSession, order_id: UUID) -> Sequence[tuple[
     ).all()
 
 
-async def explain_order(session: AsyncSession, caller: Caller, order: RoutedOrder) -> OrderDecisions:
+async def explain_order(session: AsyncSession, caller: Caller, order: RoutedOrder) -> OrderDecisionsAnswer:
     """Every decision of the order with all that it saw, who had attested what then, and what became of its units."""
     rows = await decisions_of(session, order.id)
     reservations = (
@@ -87,7 +82,7 @@ async def explain_order(session: AsyncSession, caller: Caller, order: RoutedOrde
     attestations = await _attestations(session, caller, names)
     decisions = [_decision(row, snapshot, attestations) for row, snapshot in rows]
     told = ("selling_partner_id", "amazon_order_id", "channel_id", "channel_type", "marketplace_id", "status")
-    return OrderDecisions(
+    return OrderDecisionsAnswer(
         **{name: getattr(order, name) for name in told},
         purchased_at=order.purchased_at,
         ship_by=order.ship_by,
@@ -140,19 +135,19 @@ def _decision(row: RoutingDecision, snapshot: SourcesSnapshot, attestations: Att
         ],
         agreement=rule.agreement if rule else None,
         attestations=[_then(source, attestations) for source in sources if source.source_id in concerned],
-        inputs=row.inputs,
-        sources=snapshot.sources,
+        inputs=DecisionInputsAnswer.model_validate(row.inputs),
+        sources=[SourceThenAnswer.model_validate(source) for source in snapshot.sources],
     )
 
 
-def _then(source: SourceFacts, attestations: Attestations) -> AttestationThen:
+def _then(source: SourceFacts, attestations: Attestations) -> AttestationThenAnswer:
     return _told(source.source_id, source.name, attestations.get((source.source_id, source.attestation_version)))
 
 
-def _told(source_id: UUID, name: str, entry: Attestation | None) -> AttestationThen:
+def _told(source_id: UUID, name: str, entry: Attestation | None) -> AttestationThenAnswer:
     if entry is None:
-        return AttestationThen(source_id=source_id, source_name=name, version=0, action="never")
-    return AttestationThen(source_name=name, **entry.model_dump(include=set(AttestationThen.model_fields)))
+        return AttestationThenAnswer(source_id=source_id, source_name=name, version=0, action="never")
+    return AttestationThenAnswer(source_name=name, **entry.model_dump(include=set(AttestationThenAnswer.model_fields)))
 
 
 def _shipped(
@@ -185,14 +180,14 @@ def _newest_at(source_id: UUID, at: datetime, attestations: Attestations) -> Att
     return max(known, key=lambda entry: entry.version, default=None)
 
 
-def outcome_of(decision: Decision, sources: Sequence[SourceFacts], group: GroupRules) -> Outcome:
+def outcome_of(decision: Decision, sources: Sequence[SourceFacts], group: GroupRules) -> OutcomeAnswer:
     """The decision in words, with the sources' names."""
     names = {source.source_id: source.name for source in sources}
     if decision.hold:
         detail = hold_detail(decision, sources, group)
     else:
         detail = "Shipped by " + ", ".join(dict.fromkeys(names[part.source_id] for part in decision.plan))
-    return Outcome(
+    return OutcomeAnswer(
         outcome="held" if decision.hold else "routed",
         code=decision.hold,
         detail=detail,

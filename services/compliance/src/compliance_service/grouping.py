@@ -13,7 +13,7 @@ from compliance_service.account_turn import take_turn
 from compliance_service.models import Channel, RoutingGroup, Source
 from compliance_service.reroute_queue import request_reroute
 from compliance_service.routing import DEFAULT_GROUP, RULES
-from compliance_service.schemas import RoutingGroupAnswer, RoutingGroupBody
+from compliance_service.schemas import RoutingGroupAnswer, RoutingGroupChanges
 
 
 class UnknownRoutingRule(InvalidRequest):
@@ -45,7 +45,7 @@ async def read_group(session: AsyncSession, caller: Caller, channel_id: UUID) ->
 
 
 async def set_group(
-    session: AsyncSession, caller: Caller, channel_id: UUID, body: RoutingGroupBody
+    session: AsyncSession, caller: Caller, channel_id: UUID, body: RoutingGroupChanges
 ) -> RoutingGroupAnswer:
     """Replaces the channel's group and has held orders decided again under the new rules.
 
@@ -74,10 +74,10 @@ def check_rules(priorities: Sequence[str]) -> None:
     known = ", ".join(RULES)
     if unknown := [rule for rule in priorities if rule not in RULES]:
         raise UnknownRoutingRule(
-            f"unknown: {', '.join(unknown)}", fix=f"Use these, in the order in which they bind: {known}", known=RULES
+            f"unknown: {', '.join(unknown)}", fix=f"Use these, in the order in which they bind: {known}"
         )
     if len(set(priorities)) != len(priorities):
-        raise RoutingRuleRepeated(fix="Name each rule once")
+        raise RoutingRuleRepeated(fix="Name each rule once", where="body.priorities")
 
 
 async def check_sources(session: AsyncSession, caller: Caller, source_ids: Collection[UUID]) -> None:
@@ -86,5 +86,8 @@ async def check_sources(session: AsyncSession, caller: Caller, source_ids: Colle
     if missing := set(source_ids) - {source.id for source in found}:
         raise UnknownSource(
             f"{len(missing)} source(s) are not in this account",
-            errors=[{"where": "body.source_ids", "what": str(source_id)} for source_id in sorted(missing)],
+            errors=[
+                {"where": "body.source_ids", "detail": f"no source {source_id}", "rule": "unknown"}
+                for source_id in sorted(missing)
+            ],
         )

@@ -11,7 +11,7 @@ from common.csv_rows import CsvFault, CsvRow, read_csv
 from common.db import Database
 from compliance_service.csv_text import csv_text
 from compliance_service.decision_inputs import AVAILABLE
-from compliance_service.schemas import LookupAnswer, SkuAtSource, SkuFound
+from compliance_service.schemas import LookupAnswer, SkuAtSourceAnswer, SkuFoundAnswer
 
 
 async def look_up(session: AsyncSession, account_id: UUID, skus: Sequence[str]) -> LookupAnswer:
@@ -26,13 +26,13 @@ async def look_up(session: AsyncSession, account_id: UUID, skus: Sequence[str]) 
         # A SKU with NUL exists nowhere, and PostgreSQL would refuse to look for it.
         [sku for sku in wanted if "\x00" not in sku],
     )
-    found: dict[str, list[SkuAtSource]] = {}
+    found: dict[str, list[SkuAtSourceAnswer]] = {}
     for sku, source_id, name, quantity, available in rows:
         found.setdefault(sku, []).append(
-            SkuAtSource(source_id=source_id, source_name=name, quantity=quantity, available=available)
+            SkuAtSourceAnswer(source_id=source_id, source_name=name, quantity=quantity, available=available)
         )
     return LookupAnswer(
-        found=[SkuFound(sku=sku, sources=found[sku]) for sku in wanted if sku in found],
+        found=[SkuFoundAnswer(sku=sku, sources=found[sku]) for sku in wanted if sku in found],
         missing=[sku for sku in wanted if sku not in found],
     )
 

@@ -10,7 +10,7 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 from common.bulk import run
 from common.db import Database
 from compliance_service.decision_records import decide_again, read_decision, read_inputs, read_sources
-from compliance_service.decision_schemas import ReplayAnswer, ReplayedDecision
+from compliance_service.decision_schemas import ReplayAnswer, ReplayedDecisionAnswer
 from compliance_service.explaining import decisions_of, outcome_of
 from compliance_service.models import RoutedOrder, RoutingDecision, SourcesSnapshot
 
@@ -38,13 +38,13 @@ async def replay_order(session: AsyncSession, order: RoutedOrder) -> ReplayAnswe
     )
 
 
-def _replayed(row: RoutingDecision, snapshot: SourcesSnapshot) -> ReplayedDecision:
+def _replayed(row: RoutingDecision, snapshot: SourcesSnapshot) -> ReplayedDecisionAnswer:
     inputs, sources = read_inputs(row.inputs), read_sources(snapshot.sources)
     again = decide_again(inputs, sources)
     if again == read_decision(row):
-        return ReplayedDecision(decision_version=row.decision_version, same=True)
+        return ReplayedDecisionAnswer(decision_version=row.decision_version, same=True)
     outcome = outcome_of(again, sources, inputs.group)
-    return ReplayedDecision(decision_version=row.decision_version, same=False, again=outcome)
+    return ReplayedDecisionAnswer(decision_version=row.decision_version, same=False, again=outcome)
 
 
 async def replay_all(db: Database, account_id: UUID | None = None) -> Tally:

@@ -16,7 +16,7 @@ from common.contracts.agreements import RULES, required_agreement
 from common.db import Database
 from compliance_service.csv_text import csv_text, safe_cell
 from compliance_service.models import Source
-from compliance_service.schemas import EligibilityAnswer, HeldOrder, NonCompliantSource
+from compliance_service.schemas import EligibilityAnswer, HeldOrderAnswer, NonCompliantSourceAnswer
 
 ORDERS_LISTED = 100
 CSV_PAGE = 1000
@@ -46,7 +46,7 @@ def eligibility(source: Source, channel_type: str, purchased_at: datetime) -> El
     return EligibilityAnswer(source_id=source.id, source_name=source.name, eligible=not reasons, reasons=reasons)
 
 
-async def non_compliant_sources(session: AsyncSession, caller: Caller) -> list[NonCompliantSource]:
+async def non_compliant_sources(session: AsyncSession, caller: Caller) -> list[NonCompliantSourceAnswer]:
     """Every source without a valid attestation, with the held orders that it has goods for."""
     now = clock.now()
     sources = (await session.exec(caller.scoped(Source).order_by(col(Source.name)))).all()
@@ -59,13 +59,13 @@ async def non_compliant_sources(session: AsyncSession, caller: Caller) -> list[N
         "where o.account_id = $1 and o.state = 'held' and barred->>'code' = 'not_compliant' order by o.purchased_at",
         caller.account_id,
     )
-    held: dict[UUID, list[HeldOrder]] = {}
+    held: dict[UUID, list[HeldOrderAnswer]] = {}
     counts: dict[UUID, int] = {}
     for source_id, count, seller, order_id, purchased_at, ship_by, code, position in rows:
         counts[source_id] = count
         if position <= ORDERS_LISTED:
             held.setdefault(source_id, []).append(
-                HeldOrder(
+                HeldOrderAnswer(
                     selling_partner_id=seller,
                     amazon_order_id=order_id,
                     purchased_at=purchased_at,
@@ -74,7 +74,7 @@ async def non_compliant_sources(session: AsyncSession, caller: Caller) -> list[N
                 )
             )
     return [
-        NonCompliantSource(
+        NonCompliantSourceAnswer(
             source_id=source.id,
             source_name=source.name,
             kind=source.kind,
@@ -157,7 +157,7 @@ _ORDERS = """<table><thead><tr><th>Order</th><th>Seller</th><th>Bought</th><th>S
 </thead><tbody>{rows}</tbody></table>{more}"""
 
 
-def html_report(report: Sequence[NonCompliantSource], at: datetime) -> str:
+def html_report(report: Sequence[NonCompliantSourceAnswer], at: datetime) -> str:
     """The report as a page that prints well (pure); everything that people typed is escaped."""
     return _PAGE.format(
         agreement=escape(RULES[0].agreement),
@@ -166,7 +166,7 @@ def html_report(report: Sequence[NonCompliantSource], at: datetime) -> str:
     )
 
 
-def _section(source: NonCompliantSource) -> str:
+def _section(source: NonCompliantSourceAnswer) -> str:
     rows = "".join(
         "<tr>" + "".join(f"<td>{escape(cell)}</td>" for cell in _cells(order)) + "</tr>" for order in source.orders
     )
@@ -181,7 +181,7 @@ def _section(source: NonCompliantSource) -> str:
     )
 
 
-def _cells(order: HeldOrder) -> tuple[str, ...]:
+def _cells(order: HeldOrderAnswer) -> tuple[str, ...]:
     ship_by = f"{order.ship_by:%Y-%m-%d %H:%M}" if order.ship_by else ""
     bought = f"{order.purchased_at:%Y-%m-%d %H:%M}"
     return (order.amazon_order_id, order.selling_partner_id, bought, ship_by, order.code)

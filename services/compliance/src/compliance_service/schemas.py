@@ -2,54 +2,46 @@
 
 from datetime import datetime
 from decimal import Decimal
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, get_args
 from uuid import UUID
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import Field, StringConstraints, WithJsonSchema
 
 from common.moments import Moment
+from common.schemas import Answer, Body, Name, Sku, Values
 
 SourceKind = Literal["supplier", "warehouse", "3pl"]
-# PostgreSQL's text holds every character but NUL.
-Text = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=200, pattern=r"^[^\x00]+$")]
-Sku = Annotated[str, Field(min_length=1, max_length=40)]
-OrderId = Annotated[str, StringConstraints(min_length=1, max_length=50, pattern=r"^[^\x00]+$")]
+Rule = Annotated[str, StringConstraints(min_length=1, max_length=50)]
 Priority = Annotated[int, Field(ge=0, le=1_000_000, description="the lower one is asked first")]
-Policies = Annotated[list[Text], Field(max_length=200, description="shipping policies it supports; empty = all")]
-
-
-class Body(BaseModel):
-    model_config = ConfigDict(extra="forbid")
+Policies = Annotated[list[Name], Field(max_length=200, description="shipping policies it supports; empty = all")]
 
 
 class NewSource(Body):
     """A place that can fulfil orders; it starts without an attestation."""
 
-    name: Text
+    name: Name
     kind: SourceKind
     priority: Priority = 100
     shipping_policies: Policies = Field(default_factory=list)
     enabled: bool = True
 
 
-class SourcePatch(Body):
+class SourceChanges(Body):
     """Only the fields that are given change."""
 
-    name: Text | None = None
+    name: Name | None = None
     kind: SourceKind | None = None
     priority: Priority | None = None
     shipping_policies: Policies | None = None
     enabled: bool | None = None
 
 
-class SourceAnswer(BaseModel):
+class SourceAnswer(Answer):
     """A source; `compliant` is the toggle *Compliance with Amazon Services Business Solutions Agreement*."""
-
-    model_config = ConfigDict(from_attributes=True)
 
     id: UUID
     name: str
-    kind: str
+    kind: str = Values(*get_args(SourceKind), description="what it is")
     priority: int
     shipping_policies: list[str]
     enabled: bool
@@ -63,8 +55,8 @@ class SourceAnswer(BaseModel):
 class AttestationGiven(Body):
     """Who attests to which version of the agreement; optionally the document's SHA-256 and until when it holds."""
 
-    agreement_version: Text
-    attested_by: Text
+    agreement_version: Name
+    attested_by: Name
     document_hash: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$", description="SHA-256 in hex")] | None = None
     expires_at: Moment | None = None
 
@@ -72,17 +64,15 @@ class AttestationGiven(Body):
 class AttestationWithdrawn(Body):
     """Who withdraws it."""
 
-    withdrawn_by: Text
+    withdrawn_by: Name
 
 
-class AttestationAnswer(BaseModel):
+class AttestationAnswer(Answer):
     """One line of the history."""
-
-    model_config = ConfigDict(from_attributes=True)
 
     source_id: UUID
     version: int
-    action: str
+    action: str = Values("given", "withdrawn", "expired", description="what was done")
     by_whom: str
     recorded_by: str
     agreement: str
@@ -92,7 +82,7 @@ class AttestationAnswer(BaseModel):
     recorded_at: datetime
 
 
-class ExpiringAttestation(BaseModel):
+class ExpiringAttestationAnswer(Answer):
     """An attestation that runs out; `days_left` are whole days."""
 
     source_id: UUID
@@ -110,49 +100,85 @@ class BulkAttestation(Body):
     withdrawal: AttestationWithdrawn | None = None
 
 
-class BulkAttestationResult(BaseModel):
-    """What became of one source; `error` is {code, what, fix} when nothing was recorded."""
+class RefusedAnswer(Answer):
+    """Why one of many was refused."""
+
+    code: str = Field(description="stable, for programs; more may be added")
+    detail: str
+    fix: str
+
+
+class BulkAttestationResultAnswer(Answer):
+    """What became of one source; `error` when nothing was recorded."""
 
     source_id: UUID
     attestation_version: int | None = None
     compliant: bool | None = None
-    error: dict[str, str] | None = None
+    error: RefusedAnswer | None = None
 
 
-class BulkAttestationAnswer(BaseModel):
+class BulkAttestationAnswer(Answer):
     """A result for each source, in the order asked."""
 
-    results: list[BulkAttestationResult]
+    results: list[BulkAttestationResultAnswer]
+
+
+# What `stock_rows.StockRow` takes; read one by one, so that a bad row does not take the good ones with it.
+_STOCK_ROW: dict[str, Any] = {
+    "type": "object",
+    "title": "StockRow",
+    "description": "A SKU's quantity at a source, and when that was true (now, when not given).",
+    "required": ["sku", "quantity"],
+    "additionalProperties": False,
+    "properties": {
+        "sku": {"type": "string", "minLength": 1, "maxLength": 40},
+        "quantity": {"type": "integer", "minimum": 0, "maximum": 2_147_483_647},
+        "cost": {
+            "type": ["object", "null"],
+            "required": ["amount", "currency"],
+            "additionalProperties": False,
+            "properties": {
+                "amount": {"type": "string", "pattern": r"^\d{1,14}(\.\d{1,4})?$", "maxLength": 20},
+                "currency": {"type": "string", "pattern": "^[A-Z]{3}$"},
+            },
+        },
+        "as_of": {"type": ["string", "null"], "format": "date-time"},
+    },
+}
 
 
 class InventoryPage(Body):
-    """Rows of {sku, quantity, cost? {amount, currency}, as_of?}; each is checked for itself."""
+    """Rows of stock; each is checked for itself."""
 
-    rows: Annotated[list[dict[str, Any]], Field(min_length=1, max_length=5000)]
+    one_by_one = frozenset({"rows"})
+
+    rows: Annotated[
+        list[Any], Field(min_length=1, max_length=5000), WithJsonSchema({"type": "array", "items": _STOCK_ROW})
+    ]
 
 
-class RowError(BaseModel):
+class RowErrorAnswer(Answer):
     """A row that was not taken: `row` counts from 0; `line` is the line of the file it begins at, from 1."""
 
     row: int
     line: int | None = None
     sku: str | None
     code: str
-    what: str
+    detail: str
     fix: str
 
 
-class InventoryResult(BaseModel):
+class InventoryResultAnswer(Answer):
     """`outdated` rows were true before what is stored (or stand twice in the page) and changed nothing."""
 
     created: int = 0
     updated: int = 0
     outdated: int = 0
     failed: int = 0
-    errors: list[RowError] = Field(default_factory=list)
+    errors: list[RowErrorAnswer] = Field(default_factory=list)
 
 
-class UploadAnswer(InventoryResult):
+class UploadAnswer(InventoryResultAnswer):
     """How far a CSV file has come. `status`: receiving, stored, refused (with the `problem`), broken (the sender left).
 
     Counts are of what is stored already; `bytes_total` is known when the sender said it.
@@ -160,7 +186,7 @@ class UploadAnswer(InventoryResult):
 
     upload_id: UUID
     source_id: UUID
-    status: str
+    status: str = Values("receiving", "stored", "refused", "broken", description="how far it is")
     bytes_read: int
     bytes_total: int | None
     problem: str | None
@@ -168,12 +194,14 @@ class UploadAnswer(InventoryResult):
     updated_at: datetime
 
 
-class MoneyAnswer(BaseModel):
+class MoneyAnswer(Answer):
+    """An amount in an ISO 4217 currency."""
+
     amount: Decimal
     currency: str
 
 
-class StockAnswer(BaseModel):
+class StockAnswer(Answer):
     """What a source has of a SKU; `available` is what reservations leave of `quantity`."""
 
     sku: str
@@ -183,10 +211,8 @@ class StockAnswer(BaseModel):
     as_of: datetime
 
 
-class StockRejectionAnswer(BaseModel):
+class InventoryRejectionAnswer(Answer):
     """A `SourceInventoryChanged` that was not taken."""
-
-    model_config = ConfigDict(from_attributes=True)
 
     event_id: UUID
     source_id: UUID
@@ -202,50 +228,58 @@ class Lookup(Body):
     skus: Annotated[list[Sku], Field(min_length=1, max_length=5000)]
 
 
-class SkuAtSource(BaseModel):
+class SkuAtSourceAnswer(Answer):
+    """What one source has of a SKU."""
+
     source_id: UUID
     source_name: str
     quantity: int
     available: int
 
 
-class SkuFound(BaseModel):
+class SkuFoundAnswer(Answer):
+    """A SKU and the sources that have it."""
+
     sku: str
-    sources: list[SkuAtSource]
+    sources: list[SkuAtSourceAnswer]
 
 
-class LookupAnswer(BaseModel):
+class LookupAnswer(Answer):
     """Which of the SKUs exist in source inventory and where, and which do not."""
 
-    found: list[SkuFound]
+    found: list[SkuFoundAnswer]
     missing: list[str]
 
 
-class RoutingGroupBody(Body):
+class RoutingGroupChanges(Body):
     """How a channel routes. `source_ids` empty = all sources of the account."""
 
     source_ids: Annotated[list[UUID], Field(max_length=1000)] = Field(default_factory=list)
-    priorities: Annotated[list[str], Field(max_length=20)] | None = None
+    priorities: Annotated[list[Rule], Field(max_length=20)] | None = None
     allow_split: bool = True
 
 
-class RoutingGroupAnswer(BaseModel):
+class RoutingGroupAnswer(Answer):
+    """How a channel's orders find their sources."""
+
     channel_id: UUID
     source_ids: list[UUID]
     priorities: list[str]
     allow_split: bool
 
 
-class EligibilityAnswer(BaseModel):
+class EligibilityAnswer(Answer):
     """Whether a source may ship orders of a kind of channel bought at a time, and why not."""
 
     source_id: UUID
     source_name: str
     eligible: bool
-    reasons: list[str]
+    reasons: list[str] = Values("disabled", "not_compliant", description="why it may not")
 
 
-class HeldOrder(BaseModel):
+class HeldOrderAnswer(Answer):
+    """An order that waits."""
+
     selling_partner_id: str
     amazon_order_id: str
     purchased_at: datetime
@@ -253,7 +287,7 @@ class HeldOrder(BaseModel):
     code: str
 
 
-class NonCompliantSource(BaseModel):
+class NonCompliantSourceAnswer(Answer):
     """A source without a valid attestation, and the held orders it has goods for; the oldest 100 are listed."""
 
     source_id: UUID
@@ -261,4 +295,4 @@ class NonCompliantSource(BaseModel):
     kind: str
     attestation_version: int
     held_orders: int
-    orders: list[HeldOrder]
+    orders: list[HeldOrderAnswer]

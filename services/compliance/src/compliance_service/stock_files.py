@@ -14,7 +14,7 @@ from common import clock
 from common.csv_rows import CsvFault, CsvRow, UnreadableCsv, ambiguous_number, decimal_text, read_csv
 from common.db import Database
 from compliance_service.models import Source, StockUpload
-from compliance_service.schemas import RowError, UploadAnswer
+from compliance_service.schemas import RowErrorAnswer, UploadAnswer
 from compliance_service.stocking import take_page
 
 PAGE = 2000
@@ -111,7 +111,7 @@ class _File:
         self._page.clear()
         self._lines.clear()
 
-    def _note(self, errors: Sequence[RowError]) -> None:
+    def _note(self, errors: Sequence[RowErrorAnswer]) -> None:
         room = ERRORS_LISTED - len(self._upload.errors)
         noted = [*self._upload.errors, *(error.model_dump() for error in errors[:room])]
         self._upload.errors = sorted(noted, key=lambda error: int(error["row"]))
@@ -125,9 +125,11 @@ def upload_answer(upload: StockUpload) -> UploadAnswer:
     return UploadAnswer(upload_id=upload.id, **told)
 
 
-def _fault(fault: CsvFault) -> RowError:
+def _fault(fault: CsvFault) -> RowErrorAnswer:
     sku = fault.cells.get("sku", "")[:200]
-    return RowError(row=fault.row, line=fault.line, sku=sku or None, code=fault.code, what=fault.what, fix=fault.fix)
+    return RowErrorAnswer(
+        row=fault.row, line=fault.line, sku=sku or None, code=fault.code, detail=fault.what, fix=fault.fix
+    )
 
 
 def _row(record: CsvRow) -> Mapping[str, Any] | CsvFault:

@@ -11,7 +11,8 @@ from pydantic_core import PydanticCustomError
 
 from common.contracts.event import Quantity
 from common.moments import Moment
-from compliance_service.schemas import RowError
+from common.texts import text_problem
+from compliance_service.schemas import RowErrorAnswer
 
 # How far a source's clock may run ahead of ours: a count from the far future would bar every later one.
 CLOCK_SKEW = timedelta(minutes=10)
@@ -51,9 +52,7 @@ def sku_problem(sku: str) -> str | None:
     """What is wrong with a SKU; it is never trimmed or changed."""
     if not 1 <= len(sku) <= _SKU_LENGTH:
         return f"a SKU has 1 to {_SKU_LENGTH} characters"
-    if "\x00" in sku:
-        return "a SKU holds no NUL character"
-    return None
+    return f"the SKU {problem}" if (problem := text_problem(sku)) else None
 
 
 class StockRow(BaseModel):
@@ -82,7 +81,7 @@ _FIXES: Mapping[str, str] = {
 }
 
 
-def read_row(position: int, given: Mapping[str, Any], now: datetime) -> StockRow | RowError:
+def read_row(position: int, given: Any, now: datetime) -> StockRow | RowErrorAnswer:
     """The row, or what is wrong with it and how to fix it. `position` counts from 0."""
     try:
         row = StockRow.model_validate(given)
@@ -90,10 +89,12 @@ def read_row(position: int, given: Mapping[str, Any], now: datetime) -> StockRow
         first = error.errors(include_input=False, include_url=False)[0]
         where = str(first["loc"][0]) if first["loc"] else "row"
         fix = _FIXES.get(where, "Send {sku, quantity, cost?, as_of?}")
-        return RowError(row=position, sku=_sku_of(given), code=_code(where), what=f"{where}: {first['msg']}", fix=fix)
+        return RowErrorAnswer(
+            row=position, sku=_sku_of(given), code=_code(where), detail=f"{where}: {first['msg']}", fix=fix
+        )
     if in_future(row.as_of, now):
-        return RowError(
-            row=position, sku=row.sku, code="as-of-in-future", what="as_of: is in the future", fix=_FIXES["as_of"]
+        return RowErrorAnswer(
+            row=position, sku=row.sku, code="as-of-in-future", detail="as_of: is in the future", fix=_FIXES["as_of"]
         )
     return row
 
@@ -107,6 +108,6 @@ def _code(where: str) -> str:
     return f"{where.replace('_', '-')}-invalid" if where in _FIXES else "unknown-field"
 
 
-def _sku_of(given: Mapping[str, Any]) -> str | None:
-    sku = given.get("sku")
-    return sku[:200] if isinstance(sku, str) else None
+def _sku_of(given: Any) -> str | None:
+    sku = given.get("sku") if isinstance(given, Mapping) else None
+    return sku[:200].encode("utf-8", "replace").decode() if isinstance(sku, str) else None

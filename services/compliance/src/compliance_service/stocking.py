@@ -18,7 +18,7 @@ from common.moments import moment_problem
 from compliance_service.account_turn import take_turn
 from compliance_service.models import SourceStock, StockRejection
 from compliance_service.reroute_queue import request_reroute
-from compliance_service.schemas import InventoryResult, RowError
+from compliance_service.schemas import InventoryResultAnswer, RowErrorAnswer
 from compliance_service.stock_rows import StockRow, cost_problem, in_future, read_row, sku_problem
 
 log = structlog.get_logger()
@@ -61,13 +61,13 @@ async def take_page(
     session: AsyncSession,
     account_id: UUID,
     source_id: UUID,
-    rows: Iterable[tuple[int, Mapping[str, Any]]],
+    rows: Iterable[tuple[int, Any]],
     *,
     reroute_delay_seconds: float,
-) -> InventoryResult:
+) -> InventoryResultAnswer:
     """Stores a page of rows (with their positions) of one source of the account; bad ones are answered, not stored."""
     now = clock.now()
-    errors: list[RowError] = []
+    errors: list[RowErrorAnswer] = []
     counts: list[Count] = []
     for position, given in rows:
         row = read_row(position, given, now)
@@ -87,7 +87,7 @@ async def take_page(
             errors.append(row)
     await take_turn(session, [account_id])
     created, updated = await _store(session, counts, now, reroute_delay_seconds)
-    return InventoryResult(
+    return InventoryResultAnswer(
         created=created,
         updated=updated,
         outdated=len(counts) - created - updated,

@@ -17,10 +17,10 @@ from compliance_service import order_rows, reserving
 from compliance_service.deciding import open_order_of
 from compliance_service.decision_inputs import Ground, group_rules, load_ground
 from compliance_service.decision_schemas import (
-    Difference,
-    OrderEligibility,
-    Outcome,
-    SourceForOrder,
+    DifferenceAnswer,
+    OrderEligibilityAnswer,
+    OutcomeAnswer,
+    SourceForOrderAnswer,
     WhatIf,
     WhatIfAnswer,
     WhatIfHeld,
@@ -45,7 +45,7 @@ class _Standing:
 
     rows: Sequence[OrderRow]
     open_orders: Mapping[UUID, OpenOrder]
-    not_routed: Mapping[UUID, Outcome]
+    not_routed: Mapping[UUID, OutcomeAnswer]
     ground: Ground
 
 
@@ -63,7 +63,7 @@ async def begin_reading(session: AsyncSession) -> None:
     await run(session, "set transaction isolation level repeatable read, read only")
 
 
-async def eligible_sources(session: AsyncSession, order: RoutedOrder) -> OrderEligibility:
+async def eligible_sources(session: AsyncSession, order: RoutedOrder) -> OrderEligibilityAnswer:
     """Which sources may ship the order if it were decided anew now, whatever it is promised already."""
     standing = await _stand(session, await _load(session, [order]))
     (row,) = standing.rows
@@ -74,7 +74,9 @@ async def eligible_sources(session: AsyncSession, order: RoutedOrder) -> OrderEl
         "agreement": rule.agreement if rule else None,
     }
     if outcome := standing.not_routed.get(row.id):
-        return OrderEligibility(**told, outcome=outcome.outcome, code=outcome.code, detail=outcome.detail, sources=[])
+        return OrderEligibilityAnswer(
+            **told, outcome=outcome.outcome, code=outcome.code, detail=outcome.detail, sources=[]
+        )
     decided = _decide(row, standing.open_orders[row.id], standing.ground, None)
     rejected = {rejection.source_id: rejection for rejection in decided.decision.rejected}
     sources = []
@@ -82,7 +84,7 @@ async def eligible_sources(session: AsyncSession, order: RoutedOrder) -> OrderEl
         rejection = rejected.get(source.source_id)
         code = rejection.code if rejection else "chosen"
         sources.append(
-            SourceForOrder(
+            SourceForOrderAnswer(
                 source_id=source.source_id,
                 source_name=source.name,
                 eligible=code == "chosen" or code in _ELIGIBLE,
@@ -91,10 +93,12 @@ async def eligible_sources(session: AsyncSession, order: RoutedOrder) -> OrderEl
             )
         )
     outcome = outcome_of(decided.decision, decided.sources, decided.group)
-    return OrderEligibility(**told, outcome=outcome.outcome, code=outcome.code, detail=outcome.detail, sources=sources)
+    return OrderEligibilityAnswer(
+        **told, outcome=outcome.outcome, code=outcome.code, detail=outcome.detail, sources=sources
+    )
 
 
-async def what_if(session: AsyncSession, caller: Caller, order: RoutedOrder, body: WhatIf) -> Difference:
+async def what_if(session: AsyncSession, caller: Caller, order: RoutedOrder, body: WhatIf) -> DifferenceAnswer:
     """One order decided anew as things are and as they would be. Raises `UnknownSource`, `UnknownRoutingRule`."""
     await _check(session, caller, body)
     return _differences(await _stand(session, await _load(session, [order])), caller.account_id, body)[0]
@@ -141,14 +145,14 @@ async def _load(session: AsyncSession, orders: Iterable[RoutedOrder]) -> list[Or
 async def _stand(session: AsyncSession, rows: Sequence[OrderRow]) -> _Standing:
     """With all of each order that has not left yet to decide; what is not routed keeps what it is promised."""
     wanting: list[tuple[OrderRow, OpenOrder]] = []
-    not_routed: dict[UUID, Outcome] = {}
+    not_routed: dict[UUID, OutcomeAnswer] = {}
     rows = sorted(rows, key=lambda row: (row.purchased_at, row.key))
     for row in rows:
         gone = [reservation for reservation in row.reservations if reservation.state != "held"]
         lines = reserving.open_lines(row.lines, gone)
         if reason := _not_routed(row, lines):
             code, detail = reason
-            not_routed[row.id] = Outcome(outcome="not_routed", code=code, detail=detail, plan=[])
+            not_routed[row.id] = OutcomeAnswer(outcome="not_routed", code=code, detail=detail, plan=[])
         else:
             wanting.append((row, open_order_of(row, lines)))
     ground = await load_ground(session, wanting, clock.now())
@@ -176,7 +180,7 @@ def _not_routed(row: OrderRow, lines: Sequence[Line]) -> tuple[str, str] | None:
     return None
 
 
-def _differences(standing: _Standing, account_id: UUID, body: WhatIf) -> list[Difference]:
+def _differences(standing: _Standing, account_id: UUID, body: WhatIf) -> list[DifferenceAnswer]:
     ground = standing.ground
     supposed, group = ground, None
     if standing.open_orders:
@@ -187,13 +191,13 @@ def _differences(standing: _Standing, account_id: UUID, body: WhatIf) -> list[Di
     return [_difference(row, standing, supposed, group) for row in standing.rows]
 
 
-def _difference(row: OrderRow, standing: _Standing, supposed: Ground, group: GroupRules | None) -> Difference:
+def _difference(row: OrderRow, standing: _Standing, supposed: Ground, group: GroupRules | None) -> DifferenceAnswer:
     told = {"selling_partner_id": row.key[1], "amazon_order_id": row.key[2]}
     if outcome := standing.not_routed.get(row.id):
-        return Difference(**told, changed=False, now=outcome, then=outcome)
+        return DifferenceAnswer(**told, changed=False, now=outcome, then=outcome)
     open_order = standing.open_orders[row.id]
     now, then = _decide(row, open_order, standing.ground, None), _decide(row, open_order, supposed, group)
-    return Difference(
+    return DifferenceAnswer(
         **told,
         changed=(now.decision.plan, now.decision.hold) != (then.decision.plan, then.decision.hold),
         now=outcome_of(now.decision, now.sources, now.group),

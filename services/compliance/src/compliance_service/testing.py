@@ -93,7 +93,7 @@ class Merchant:
 
     async def withdraw_attestation(self, source_id: UUID) -> Any:
         body = {"withdrawn_by": "Head of compliance"}
-        return await self.call("DELETE", f"/v1/sources/{source_id}/attestation", json=body)
+        return await self.call("POST", f"/v1/sources/{source_id}/attestation/withdraw", json=body)
 
     async def available(self, source_id: UUID) -> dict[str, int]:
         page = await self.call("GET", f"/v1/sources/{source_id}/inventory")

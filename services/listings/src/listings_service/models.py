@@ -181,7 +181,7 @@ class InventoryRejection(ListingsTable, table=True):
     currency: str | None = None
     as_of: datetime = UtcField()
     code: str
-    what: str
+    detail: str
     received_at: datetime = UtcField()
 
 

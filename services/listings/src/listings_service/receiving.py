@@ -14,7 +14,18 @@ from listings_service.checks import UNKNOWN_CHANNEL, UNKNOWN_SKU, Fault, as_of_f
 from listings_service.delta import Statement
 from listings_service.models import Channel, InventoryRejection
 
-_COLUMNS = ("account_id", "channel_id", "sku", "quantity", "amount", "currency", "as_of", "code", "what", "received_at")
+_COLUMNS = (
+    "account_id",
+    "channel_id",
+    "sku",
+    "quantity",
+    "amount",
+    "currency",
+    "as_of",
+    "code",
+    "detail",
+    "received_at",
+)
 
 
 async def receive(session: AsyncSession, received: Sequence[Received]) -> None:

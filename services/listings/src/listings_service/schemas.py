@@ -3,33 +3,31 @@
 from collections.abc import Mapping
 from datetime import datetime
 from decimal import Decimal
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, get_args
 from uuid import UUID
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, WithJsonSchema
+from pydantic import AwareDatetime, Field, StringConstraints, WithJsonSchema
 
-from common.jobs import OperationRun
-from listings_service.checks import in_minor_units
+from common.schemas import Answer, Body, Values
+from listings_service.checks import LARGEST_QUANTITY, LONGEST_TITLE, in_minor_units
+from listings_service.lifecycle import Health, Intent, Link
 from listings_service.models import InventoryRejection
 
 LARGEST_PAGE = 1000
 
 Operation = Literal["link", "sync"]
+Title = Annotated[str, StringConstraints(max_length=LONGEST_TITLE)]
 
 
-class Price(BaseModel):
+class Price(Body):
     """An amount in an ISO 4217 currency; the amount is a string with the currency's decimals."""
-
-    model_config = ConfigDict(extra="forbid")
 
     amount: Decimal
     currency: str
 
 
-class FigureRow(BaseModel):
+class FigureRow(Body):
     """One listing by channel and SKU, with what to change. Fields left out stay as they are."""
-
-    model_config = ConfigDict(extra="forbid")
 
     channel_id: UUID
     sku: str
@@ -54,24 +52,28 @@ class ListingRow(FigureRow):
     parent_sku: str | None = None
 
 
-def _rows_of(row: type[BaseModel]) -> WithJsonSchema:
+def _rows_of(row: type[Body]) -> WithJsonSchema:
     # Rows are read one by one, so that a bad one does not take the good ones with it; the document shows their shape.
     return WithJsonSchema({"type": "array", "maxItems": LARGEST_PAGE, "items": row.model_json_schema()})
 
 
-class UpsertRequest(BaseModel):
+class ListingRows(Body):
     """Up to 1000 listings."""
+
+    one_by_one = frozenset({"listings"})
 
     listings: Annotated[list[Any], Field(max_length=LARGEST_PAGE), _rows_of(ListingRow)]
 
 
-class ChangesRequest(BaseModel):
+class FigureRows(Body):
     """Up to 1000 price and quantity changes of listings that exist."""
+
+    one_by_one = frozenset({"changes"})
 
     changes: Annotated[list[Any], Field(max_length=LARGEST_PAGE), _rows_of(FigureRow)]
 
 
-class RowError(BaseModel):
+class RowErrorAnswer(Answer):
     """A row that was not applied: its position (from 0; CSV: the record below the header, and the line of the file it
     begins at, from 1), why, and what to do."""
 
@@ -79,77 +81,91 @@ class RowError(BaseModel):
     line: int | None = None
     sku: str | None = None
     code: str
-    what: str
+    detail: str
     fix: str
 
 
-class RowResults(BaseModel):
+class RowResultsAnswer(Answer):
     """What became of the rows: all that are in no error were applied."""
 
     created: int = 0
     updated: int = 0
     unchanged: int = 0
-    errors: list[RowError] = []
+    errors: list[RowErrorAnswer] = Field(default=[])
 
 
-class SelectionRequest(BaseModel):
+class Selection(Body):
     """Listings by id."""
 
     listing_ids: Annotated[list[UUID], Field(min_length=1, max_length=LARGEST_PAGE)]
 
 
-class SelectionError(BaseModel):
+class SelectionErrorAnswer(Answer):
     """A listing that the action does not apply to."""
 
     listing_id: UUID
     code: str
-    what: str
+    detail: str
     fix: str
 
 
-class SelectionResults(BaseModel):
+class SelectionResultsAnswer(Answer):
     """What became of the selection; `operation_run_ids` are runs it started."""
 
     changed: int = 0
     unchanged: int = 0
-    errors: list[SelectionError] = []
-    operation_run_ids: list[UUID] = []
+    errors: list[SelectionErrorAnswer] = Field(default=[])
+    operation_run_ids: list[UUID] = Field(default=[])
 
 
-class ListingPatch(BaseModel):
+class ListingChanges(Body):
     """Changes of one listing; fields left out stay."""
 
-    model_config = ConfigDict(extra="forbid")
-
-    title: str | None = None
-    quantity: int | None = None
+    title: Title | None = None
+    quantity: Annotated[int, Field(ge=0, le=LARGEST_QUANTITY)] | None = None
     price: Price | None = None
     paused: bool | None = None
 
 
-class AmazonView(BaseModel):
+class PriceAnswer(Answer):
+    """An amount in an ISO 4217 currency."""
+
+    amount: Decimal
+    currency: str
+
+
+class ListingErrorAnswer(Answer):
+    """What Amazon last refused, or showed differently. `part`: which part of the listing it is about."""
+
+    code: str = Field(description="stable, for programs; more may be added")
+    detail: str
+    at: datetime
+    part: str | None = None
+
+
+class AmazonListingAnswer(Answer):
     """What Amazon showed when it was last read; a null quantity or price is not known."""
 
     asin: str | None
     product_type: str | None
     fulfillment_channel_code: str | None
     quantity: int | None
-    price: Price | None
+    price: PriceAnswer | None
     read_at: datetime | None
 
 
-class WriteView(BaseModel):
+class OpenWriteAnswer(Answer):
     """A write that Amazon does not show yet."""
 
     state: str
     sent_at: datetime | None
     quantity: int | None
-    price: Price | None
+    price: PriceAnswer | None
     read_backs: int
     read_back_at: datetime | None
 
 
-class ListingView(BaseModel):
+class ListingAnswer(Answer):
     """One listing variant with its parent's title; states are separate on purpose (MISSION B)."""
 
     id: UUID
@@ -159,41 +175,48 @@ class ListingView(BaseModel):
     parent_sku: str
     sku: str
     title: str | None
-    link: str
-    health: str
+    link: str = Values(*get_args(Link), description="whether it is bound to a listing at Amazon")
+    health: str = Values(*get_args(Health), description="what Amazon shows")
     paused: bool
-    intent: str
-    last_error: dict[str, Any] | None
+    intent: str = Values(*get_args(Intent), description="what is being done to it")
+    last_error: ListingErrorAnswer | None
     quantity: int | None
     quantity_as_of: datetime | None
-    price: Price | None
+    price: PriceAnswer | None
     price_as_of: datetime | None
     dirty: bool
-    amazon: AmazonView
-    open_write: WriteView | None
+    amazon: AmazonListingAnswer
+    open_write: OpenWriteAnswer | None
 
 
-class RejectionView(BaseModel):
+class RefusedPriceAnswer(Answer):
+    """A price as the event said it, which may be why it was refused."""
+
+    amount: str
+    currency: str
+
+
+class InventoryRejectionAnswer(Answer):
     """An `InventoryChanged` event that was refused."""
 
     id: int
     channel_id: UUID
     sku: str
     quantity: int | None
-    price: dict[str, str] | None
+    price: RefusedPriceAnswer | None
     as_of: datetime
     code: str
-    what: str
+    detail: str
     received_at: datetime
 
 
-class ScheduleRequest(BaseModel):
+class ScheduleChanges(Body):
     """How often the operation runs."""
 
     every_seconds: Annotated[float, Field(ge=1, le=86_400)]
 
 
-class ScheduleView(BaseModel):
+class ScheduleAnswer(Answer):
     """The schedule of one operation of the channel's connection; its channels share it."""
 
     connection_id: UUID
@@ -201,30 +224,16 @@ class ScheduleView(BaseModel):
     every_seconds: float
 
 
-class RunView(BaseModel):
-    """One operation run: who asked, how far it is, what it counted and what went wrong (first hundred).
+class StartedOperation(Body):
+    """`link` looks for a channel's listings at Amazon, `sync` sends what differs and reads it back."""
 
-    `waits_for` (code, detail, fix) is why a queued run is not going on before somebody does something.
-    """
-
-    id: UUID
-    connection_id: UUID
-    channel_id: UUID | None
-    operation: str
-    requested_by: str
-    status: str
-    progress: float
-    counts: dict[str, int]
-    errors: list[dict[str, Any]]
-    waits_for: dict[str, Any] | None = None
-    created_at: datetime
-    started_at: datetime | None
-    finished_at: datetime | None
+    operation: Operation
+    channel_id: UUID
 
 
-def listing_view(row: Mapping[str, Any]) -> ListingView:
+def listing_view(row: Mapping[str, Any]) -> ListingAnswer:
     """`row` has the columns of `selecting.LISTING`."""
-    return ListingView.model_validate(
+    return ListingAnswer.model_validate(
         dict(row)
         | {
             "parent_id": row["listing_id"],
@@ -257,12 +266,8 @@ def _price(amount: Decimal | None, currency: str | None) -> dict[str, Any] | Non
     return {"amount": in_minor_units(amount, currency), "currency": currency}
 
 
-def rejection_view(rejection: InventoryRejection) -> RejectionView:
+def rejection_view(rejection: InventoryRejection) -> InventoryRejectionAnswer:
     price = None
     if rejection.amount is not None and rejection.currency is not None:
         price = {"amount": rejection.amount, "currency": rejection.currency}
-    return RejectionView.model_validate(rejection.model_dump() | {"price": price})
-
-
-def run_view(run: OperationRun) -> RunView:
-    return RunView.model_validate(run.model_dump())
+    return InventoryRejectionAnswer.model_validate(rejection.model_dump() | {"price": price})

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
@@ -14,7 +15,7 @@ from common.errors import NotFound
 from common.reading import Reads, Row, columns
 from listings_service import lifecycle
 from listings_service.models import DIRTY, Variant
-from listings_service.schemas import SelectionError, SelectionResults
+from listings_service.schemas import SelectionErrorAnswer, SelectionResultsAnswer
 from listings_service.settling import reset
 
 
@@ -29,6 +30,8 @@ class Filters:
     sku: str | None = None
     sku_prefix: str | None = None
     dirty: bool | None = None
+    connection_id: UUID | None = None
+    updated_since: datetime | None = None
 
 
 # What `schemas.listing_view` and `tabulating.lines` show, of the tables `variant` and its parent `listing`.
@@ -36,7 +39,7 @@ LISTING = (
     f"select {columns(Variant, 'variant')}, listing.sku parent_sku, listing.title, ({DIRTY}) dirty"  # noqa: S608 - own names
     " from variant join listing on listing.id = variant.listing_id where variant.account_id = $1"
 )
-_EQUAL = ("channel_id", "link", "health", "paused", "sku")
+_EQUAL = ("channel_id", "connection_id", "link", "health", "paused", "sku")
 
 
 async def one(reads: Reads, account_id: UUID, listing_id: UUID) -> Row:
@@ -51,7 +54,26 @@ async def page(
     reads: Reads, account_id: UUID, filters: Filters, *, after: tuple[UUID, str] | None, limit: int
 ) -> list[Row]:
     """The account's listings that match, by channel and SKU, beginning after the given one."""
-    sql, parameters = [LISTING], [account_id]
+    conditions, parameters = _matching(account_id, filters)
+    sql = [LISTING, conditions]
+    if after is not None:
+        sql.append(f"and (variant.channel_id, variant.sku) > (${len(parameters) + 1}, ${len(parameters) + 2})")
+        parameters += after
+    sql.append(f"order by variant.channel_id, variant.sku limit ${len(parameters) + 1}")
+    return await reads.rows(" ".join(sql), *parameters, limit)
+
+
+async def count(reads: Reads, account_id: UUID, filters: Filters) -> int:
+    """How many of the account's listings match."""
+    conditions, parameters = _matching(account_id, filters)
+    row = await reads.row(f"select count(*) from variant where variant.account_id = $1 {conditions}", *parameters)  # noqa: S608 - own names
+    return int(row["count"]) if row else 0
+
+
+def _matching(account_id: UUID, filters: Filters) -> tuple[str, list[Any]]:
+    """The conditions beside the account's, and the parameters of both."""
+    sql: list[str] = []
+    parameters: list[Any] = [account_id]
 
     def where(condition: str, *values: Any) -> None:
         places = range(len(parameters) + 1, len(parameters) + 1 + len(values))
@@ -65,10 +87,11 @@ async def page(
         where("starts_with(variant.sku, {})", filters.sku_prefix)
     if filters.dirty is not None:
         where(f"({DIRTY})" if filters.dirty else f"not ({DIRTY})")
-    if after is not None:
-        where("(variant.channel_id, variant.sku) > ({}, {})", *after)
-    where("true order by variant.channel_id, variant.sku limit {}", limit)
-    return await reads.rows(" ".join(sql), *parameters)
+    if filters.updated_since is not None:
+        where(
+            "greatest(variant.quantity_as_of, variant.price_as_of, variant.amazon_read_at) >= {}", filters.updated_since
+        )
+    return " ".join(sql), parameters
 
 
 # Changes a variant; answers None when it did, and otherwise why nothing was to be done.
@@ -109,9 +132,9 @@ def unpause(variant: Variant) -> str | None:
 
 async def act(
     session: AsyncSession, caller: Caller, listing_ids: Collection[UUID], action: Action
-) -> tuple[SelectionResults, list[Variant]]:
+) -> tuple[SelectionResultsAnswer, list[Variant]]:
     """Applies the action to each listing by itself; answers also the listings that it changed."""
-    results = SelectionResults()
+    results = SelectionResultsAnswer()
     changed: list[Variant] = []
     query = (
         caller.scoped(Variant).where(col(Variant.id).in_(set(listing_ids))).order_by(col(Variant.id)).with_for_update()
@@ -121,10 +144,10 @@ async def act(
         variant = found.get(listing_id)
         if variant is None:
             results.errors.append(
-                SelectionError(
+                SelectionErrorAnswer(
                     listing_id=listing_id,
                     code="not-found",
-                    what="no such listing in this account",
+                    detail="no such listing in this account",
                     fix="Use an id from GET /v1/listings",
                 )
             )

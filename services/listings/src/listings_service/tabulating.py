@@ -9,7 +9,7 @@ from typing import Any
 from common.csv_rows import CsvFault, CsvRow, ambiguous_number, decimal_text, read_csv
 from common.reading import Row
 from listings_service.checks import in_minor_units
-from listings_service.schemas import RowError
+from listings_service.schemas import RowErrorAnswer
 
 # What an upload may name; `channel_id` and `sku` it must.
 COLUMNS = ("channel_id", "sku", "parent_sku", "title", "quantity", "price", "currency", "as_of")
@@ -47,10 +47,12 @@ def _row(record: CsvRow) -> tuple[CsvRow, dict[str, Any]] | CsvFault:
     return record, row
 
 
-def row_error(fault: CsvFault) -> RowError:
+def row_error(fault: CsvFault) -> RowErrorAnswer:
     """A record that could not be read, as the answer names it."""
     sku = fault.cells.get("sku", "")[:200]
-    return RowError(row=fault.row, line=fault.line, sku=sku or None, code=fault.code, what=fault.what, fix=fault.fix)
+    return RowErrorAnswer(
+        row=fault.row, line=fault.line, sku=sku or None, code=fault.code, detail=fault.what, fix=fault.fix
+    )
 
 
 def header_line() -> str:

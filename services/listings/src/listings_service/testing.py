@@ -146,10 +146,14 @@ class Shop:
         found: Mapping[str, Mapping[str, int]] = (await self.amazon.dial("GET", "/sandbox/books/calls"))["calls"]
         return found
 
+    async def start(self, operation: str, *, channel_id: UUID | None = None, status: int = 202) -> Any:
+        """Asks the API for an operation and leaves it queued; what it answers."""
+        body = {"operation": operation, "channel_id": str(channel_id or self.channel_id)}
+        return await self.call("POST", "/v1/operations", body, status=status)
+
     async def operate(self, operation: str, *, channel_id: UUID | None = None, succeed: bool = True) -> Any:
         """Starts an operation by the API, executes what is due, and answers the run."""
-        path = f"/v1/channels/{channel_id or self.channel_id}/operations/{operation}"
-        started = await self.call("POST", path, status=202)
+        started = await self.start(operation, channel_id=channel_id)
         await self.work()
         ended = await self.call("GET", f"/v1/operations/{started['id']}")
         assert not succeed or ended["status"] == "succeeded", ended
@@ -220,8 +224,7 @@ class Shop:
 
     async def die_while_syncing(self, when: Callable[[], Awaitable[None]]) -> None:
         """Starts a sync and ends it when `when` returns, as `kill -9` would: nothing of it is written any more."""
-        path = f"/v1/channels/{self.channel_id}/operations/sync"
-        await self.call("POST", path, status=202)
+        await self.start("sync")
         working = asyncio.create_task(self.work())
         await when()
         working.cancel()

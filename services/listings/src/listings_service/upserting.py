@@ -10,6 +10,7 @@ from pydantic import TypeAdapter, ValidationError
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from common import clock
+from common.schemas import TEXT_INVALID
 from listings_service import stating
 from listings_service.checks import (
     LONGEST_TITLE,
@@ -24,7 +25,7 @@ from listings_service.checks import (
 )
 from listings_service.delta import Statement
 from listings_service.models import Channel
-from listings_service.schemas import FigureRow, ListingRow, RowError, RowResults
+from listings_service.schemas import FigureRow, ListingRow, RowErrorAnswer, RowResultsAnswer
 
 _LISTING_ROW = TypeAdapter(ListingRow)
 _FIGURE_ROW = TypeAdapter(FigureRow)
@@ -38,9 +39,9 @@ class _Good:
     statement: Statement
 
 
-async def upsert(session: AsyncSession, account_id: UUID, rows: Sequence[Any]) -> RowResults:
+async def upsert(session: AsyncSession, account_id: UUID, rows: Sequence[Any]) -> RowResultsAnswer:
     """Creates what is new and changes what differs."""
-    results = RowResults()
+    results = RowResultsAnswer()
     good, channels = await _read(session, account_id, rows, _LISTING_ROW, results)
     known = await stating.lock(session, {one.key for one in good})
     new = {one.key: (_parent_sku(one.row), _title(one.row)) for one in good if one.key not in known}
@@ -55,9 +56,9 @@ async def upsert(session: AsyncSession, account_id: UUID, rows: Sequence[Any]) -
     return results
 
 
-async def change(session: AsyncSession, account_id: UUID, rows: Sequence[Any]) -> RowResults:
+async def change(session: AsyncSession, account_id: UUID, rows: Sequence[Any]) -> RowResultsAnswer:
     """Changes prices and quantities of listings that exist; a SKU that the channel does not have is an error."""
-    results = RowResults()
+    results = RowResultsAnswer()
     good, _ = await _read(session, account_id, rows, _FIGURE_ROW, results)
     known = await stating.lock(session, {one.key for one in good})
     for one in good:
@@ -76,7 +77,7 @@ async def _read(
     account_id: UUID,
     rows: Sequence[Any],
     shape: TypeAdapter[Any],
-    results: RowResults,
+    results: RowResultsAnswer,
 ) -> tuple[list[_Good], dict[tuple[UUID, UUID], Channel]]:
     """The rows that may be applied; what is wrong with the others goes into the results."""
     now = clock.now()
@@ -137,20 +138,21 @@ def _title(row: FigureRow) -> str | None:
     return row.title if isinstance(row, ListingRow) else None
 
 
-def _shape_error(position: int, given: Any, error: ValidationError) -> RowError:
+def _shape_error(position: int, given: Any, error: ValidationError) -> RowErrorAnswer:
     problem = error.errors(include_input=False, include_url=False)[0]
     where = ".".join(map(str, problem["loc"])) or "row"
     sku = given.get("sku") if isinstance(given, dict) else None
     what = f"{where}: {problem['msg']}"
-    return RowError(
+    return RowErrorAnswer(
         row=position,
-        sku=sku if isinstance(sku, str) else None,
-        code="invalid-row",
-        what=what,
+        # What is wrong with it may be that it is no text, or endless.
+        sku=sku[:200].encode("utf-8", "replace").decode() if isinstance(sku, str) else None,
+        code="invalid-text" if problem["type"] == TEXT_INVALID else "invalid-row",
+        detail=what,
         fix="See the schema of a row in the API's document",
     )
 
 
-def _error(position: int, sku: str, fault: Fault) -> RowError:
+def _error(position: int, sku: str, fault: Fault) -> RowErrorAnswer:
     shown = sku.encode("utf-8", "replace").decode()  # what is wrong with it may be that it is no text
-    return RowError(row=position, sku=shown, code=fault.code, what=fault.what, fix=fault.fix)
+    return RowErrorAnswer(row=position, sku=shown, code=fault.code, detail=fault.what, fix=fault.fix)

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from uuid import UUID
 
 import msgspec
+from sqlalchemy import func
 from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
@@ -11,11 +12,11 @@ from common import clock
 from common.bulk import run
 from common.callers import Caller
 from common.contracts.orders import OrderChanged
-from common.errors import InvalidRequest, NotFound
+from common.errors import Conflict, InvalidRequest, NotFound
 from common.outbox import publish
 from orders_service.mapping import US_DEFAULTS, ShippingMapping, bound_twice, policies_by_text
 from orders_service.models import Channel, Order, ShippingPolicy
-from orders_service.order_state import Placed, event_of, holds_of
+from orders_service.order_state import OPEN_STATUSES, Placed, event_of, holds_of
 from orders_service.stored import states_of
 from orders_service.unimported import retry_skipped
 
@@ -35,6 +36,11 @@ class MappedTwice(InvalidRequest):
 class NoDefaults(InvalidRequest):
     slug, title = "no-default-mappings", "Default mappings exist for the United States only"
     fix = "PUT /v1/channels/{id}/shipping-mappings with a row per service level"
+
+
+class PolicyInUse(Conflict):
+    slug, title = "shipping-policy-in-use", "Something still uses this shipping policy"
+    fix = "Map the channels' service levels to another policy first; orders that have it must be shipped or cancelled"
 
 
 async def channel_of(session: AsyncSession, caller: Caller, channel_id: UUID, *, lock: bool = False) -> Channel:
@@ -112,6 +118,23 @@ async def create_policy(session: AsyncSession, account_id: UUID, name: str) -> S
     )
     query = select(ShippingPolicy).where(ShippingPolicy.account_id == account_id, ShippingPolicy.name == name)
     return (await session.exec(query)).one()
+
+
+async def delete_policy(session: AsyncSession, caller: Caller, policy_id: UUID) -> None:
+    """Raises `NotFound`, or `PolicyInUse` which says who uses it."""
+    policy = await caller.one(session, ShippingPolicy, policy_id, lock=True)
+    # Locked, so that no mapping to it is being stored meanwhile.
+    channels = (await session.exec(caller.scoped(Channel).where(~col(Channel.deleted)).with_for_update())).all()
+    mapped = [one for one in channels if any(row["policy"] == policy.name for row in one.shipping_mappings)]
+    if mapped:
+        named = [{"id": str(one.id), "name": one.name} for one in mapped]
+        raise PolicyInUse(f"{len(mapped)} channel(s) map to {policy.name!r}", channels=named)
+    query = caller.scoped(Order).where(
+        Order.shipping_policy == policy.name, col(Order.status).in_([*OPEN_STATUSES, "PENDING"])
+    )
+    if waiting := (await session.exec(select(func.count()).select_from(query.subquery()))).one():
+        raise PolicyInUse(f"{waiting} open order(s) have {policy.name!r}")
+    await session.delete(policy)
 
 
 async def _release_mapped(session: AsyncSession, channel: Channel, policies: dict[str, str]) -> None:

@@ -315,7 +315,7 @@ async def _alarm_waiting(session: AsyncSession, work: Work, seller: Seller) -> N
     )
     for shipment in (await session.exec(query)).all():
         shipment.error_code = "order_unknown"
-        shipment.error_detail = "the order has not been imported; ask why at .../orders/{amazon_order_id}/explain"
+        shipment.error_detail = "the order has not been imported; ask why at .../orders/{amazon_order_id}/explanation"
         _alarm(work, shipment, shipment.amazon_order_id)
         session.add(shipment)
 

@@ -19,7 +19,7 @@ class Reason(NamedTuple):
     fix: str
 
 
-_BACK_FILL = 'POST /v1/connections/{id}/operations/get-orders with {"amazon_order_ids": [...]}'
+_BACK_FILL = 'POST /v1/operations with {"operation": "get_orders", "connection_id", "amazon_order_ids": [...]}'
 _FIXES = {
     "no_channel": "Create a channel for this marketplace; the next Get Orders reads the order again",
     "status_not_configured": "Add the status with PUT /v1/channels/{id}/order-settings",

@@ -174,8 +174,11 @@ class Shop:
     async def start(self, operation: str, **body: Any) -> str:
         """Starts an operation by hand and leaves it queued; the run's id."""
         await self.refill_buckets()
-        path = f"/v1/connections/{self.connection_id}/operations/{operation}"
-        return str((await self.call("POST", path, body or None))["id"])
+        return str((await self.call("POST", "/v1/operations", self.asked(operation, **body)))["id"])
+
+    def asked(self, operation: str, **body: Any) -> dict[str, Any]:
+        """The body that starts an operation of this connection."""
+        return {"operation": operation, "connection_id": str(self.connection_id)} | body
 
     async def work_interrupted(self, seen: str, act: Callable[[], Awaitable[None]]) -> None:
         """Works until nothing is due; in the middle, when `seen` finds its first row, `act` happens."""
@@ -199,10 +202,10 @@ class Shop:
         await self.sql("update amazon_bucket set tokens = 1000")
 
     async def get_orders(self) -> Any:
-        return await self.run("get-orders")
+        return await self.run("get_orders")
 
     async def sync_orders(self) -> Any:
-        return await self.run("sync-orders")
+        return await self.run("sync_orders")
 
     async def order(self, amazon_order_id: str) -> Any:
         page = await self.call("GET", "/v1/orders", amazon_order_id=amazon_order_id)
@@ -214,7 +217,7 @@ class Shop:
         return items
 
     async def explain(self, amazon_order_id: str) -> list[str]:
-        path = f"/v1/connections/{self.connection_id}/orders/{amazon_order_id}/explain"
+        path = f"/v1/sellers/{self.selling_partner_id}/orders/{amazon_order_id}/explanation"
         return [reason["code"] for reason in (await self.call("GET", path))["reasons"]]
 
     async def at_amazon(self, amazon_order_id: str) -> Any:

@@ -170,7 +170,8 @@ class Story:
         answer = await self.merchant.call("listings", "POST", "/v1/listings", {"listings": rows})
         self._expect((world.LISTINGS, []), (answer["created"], answer["errors"]), "listings created")
         for channel_id in self.channels.values():
-            run = await self.merchant.call("listings", "POST", f"/v1/channels/{channel_id}/operations/link")
+            body = {"operation": "link", "channel_id": channel_id}
+            run = await self.merchant.call("listings", "POST", "/v1/operations", body)
             await self.merchant.finished("listings", run, within=self.patience)
         expected = {p.sku for p in self.products if p.at_amazon}
         linked = await self._seen("ListingLinked", len(expected))
@@ -230,9 +231,8 @@ class Story:
             placed[seller] += len(orders)
         for _ in range(2):
             for connection_id in self.connections.values():
-                run = await self.merchant.call(
-                    "orders", "POST", f"/v1/connections/{connection_id}/operations/get-orders"
-                )
+                body = {"operation": "get_orders", "connection_id": connection_id}
+                run = await self.merchant.call("orders", "POST", "/v1/operations", body)
                 await self.merchant.finished("orders", run, within=self.patience)
         imported = await self._seen("OrderImported", world.ORDERS)
         ids = Counter(event["amazon_order_id"] for event in imported)

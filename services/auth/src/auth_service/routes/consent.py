@@ -8,16 +8,18 @@ from uuid import UUID
 from fastapi import APIRouter, Request
 from fastapi.responses import JSONResponse, RedirectResponse, Response
 
+from auth_service import claiming, consent
 from auth_service.browser_queries import LONGEST, read_callback, read_login
-from auth_service.claiming import claim_authorization, keep_authorization
-from auth_service.consent import complete_consent
-from auth_service.lwa import Lwa
+from auth_service.claiming import AuthorizationExpired, NotAmazon
+from auth_service.granting import ConnectionIsDisabled
+from auth_service.lwa import AppRefused, Lwa, LwaUnavailable
 from auth_service.routes import browsers
-from auth_service.schemas import ClaimedAuthorization, ConnectionView, KeptAuthorization
+from auth_service.schemas import AuthorizationAnswer, ClaimedAuthorizationAnswer, ConnectionAnswer
 from common.app import RuntimeDependency
 from common.callers import Caller, requires
 from common.db import Transaction
 from common.errors import Problem, problem_of, respond
+from common.openapi import problems
 
 router = APIRouter(tags=["connections"])
 
@@ -37,20 +39,38 @@ def _brought(**parameters: str) -> dict[str, Any]:
     }
 
 
+_TO_FRONTEND: dict[int | str, dict[str, Any]] = {
+    303: {"description": "The browser goes on to FRONTEND_URL, with the outcome in its query"}
+}
+_NOT_COMPLETED = (
+    consent.ConsentUnknown,
+    consent.ConsentUsed,
+    consent.ConsentExpired,
+    consent.OtherBrowser,
+    consent.WrongSeller,
+    consent.CodeRefused,
+    consent.AppNotConfigured,
+    ConnectionIsDisabled,
+    LwaUnavailable,
+    AppRefused,
+)
+
+
 @router.get(
     CALLBACK_PATH,
-    response_model=ConnectionView,
+    response_model=ConnectionAnswer,
+    responses=_TO_FRONTEND | problems(*_NOT_COMPLETED),
     openapi_extra=_brought(
         state="ours, as it left", selling_partner_id="who consented", spapi_oauth_code="exchanged once, at once"
     ),
 )
-async def consent_callback(runtime: RuntimeDependency, request: Request) -> Response:
+async def complete_consent(runtime: RuntimeDependency, request: Request) -> Response:
     """Activates the connection. The browser goes on to FRONTEND_URL with `connection_id`, or with `problem` (its slug),
     whatever it brought."""
     frontend = runtime.settings.frontend_url
     try:
         brought = read_callback(request.query_params)
-        connection = await complete_consent(
+        connection = await consent.complete_consent(
             runtime,
             Lwa(runtime.http, str(runtime.settings.amazon_lwa_url)),
             state=brought.state,
@@ -60,7 +80,7 @@ async def consent_callback(runtime: RuntimeDependency, request: Request) -> Resp
         )
     except Exception as error:
         return _refused(frontend, problem_of(error))
-    view = ConnectionView.model_validate(connection)
+    view = ConnectionAnswer.model_validate(connection)
     answer = _go(frontend, connection_id=str(view.id)) if frontend else JSONResponse(view.model_dump(mode="json"))
     answer.headers.update(_HEADERS)
     return answer
@@ -68,7 +88,8 @@ async def consent_callback(runtime: RuntimeDependency, request: Request) -> Resp
 
 @router.get(
     LOGIN_PATH,
-    response_model=KeptAuthorization,
+    response_model=AuthorizationAnswer,
+    responses=_TO_FRONTEND | problems(NotAmazon, consent.AppNotConfigured),
     openapi_extra=_brought(
         amazon_callback_uri="where the browser goes back to",
         amazon_state="Amazon's, given back to it",
@@ -76,7 +97,7 @@ async def consent_callback(runtime: RuntimeDependency, request: Request) -> Resp
         version="`beta` for a draft of the app",
     ),
 )
-async def login(runtime: RuntimeDependency, request: Request) -> Response:
+async def begin_authorization(runtime: RuntimeDependency, request: Request) -> Response:
     """The app's login URI: Amazon opens it from its Appstore and for every yearly renewal. The browser goes on to
     FRONTEND_URL with `authorization_id`, where the account that signs in claims it, or with `problem` (its slug),
     whatever it brought."""
@@ -85,7 +106,7 @@ async def login(runtime: RuntimeDependency, request: Request) -> Response:
     try:
         brought = read_login(request.query_params)
         async with runtime.db.transaction() as session:
-            authorization_id = await keep_authorization(
+            authorization_id = await claiming.keep_authorization(
                 session,
                 runtime.settings,
                 runtime.key_ring,
@@ -104,17 +125,20 @@ async def login(runtime: RuntimeDependency, request: Request) -> Response:
     return answer
 
 
-@router.post("/v1/authorizations/{authorization_id}/claim")
-async def claim(
+@router.post(
+    "/v1/authorizations/{authorization_id}/claim",
+    responses=problems(AuthorizationExpired, consent.OtherBrowser, consent.AppNotConfigured, ConnectionIsDisabled),
+)
+async def claim_authorization(
     caller: Annotated[Caller, requires("connections:write")],
     session: Transaction,
     runtime: RuntimeDependency,
     request: Request,
     response: Response,
     authorization_id: UUID,
-) -> ClaimedAuthorization:
+) -> ClaimedAuthorizationAnswer:
     """Binds an authorisation that began at Amazon to the caller's account; the answer says where the browser goes."""
-    connection, redirect_url = await claim_authorization(
+    connection, redirect_url = await claiming.claim_authorization(
         session,
         runtime.settings,
         runtime.key_ring,
@@ -125,8 +149,8 @@ async def claim(
     browsers.begin(runtime.settings, request, response)
     response.headers.update(_HEADERS)
     app = runtime.settings.app(connection.region)
-    return ClaimedAuthorization(
-        connection=ConnectionView.model_validate(connection),
+    return ClaimedAuthorizationAnswer(
+        connection=ConnectionAnswer.model_validate(connection),
         redirect_url=redirect_url,
         developer_name=app.developer_name,
         developer_account=app.developer_account,

@@ -3,15 +3,23 @@
 from typing import Annotated, Any
 from uuid import UUID
 
-from fastapi import APIRouter, Depends, Request, Response
+from fastapi import APIRouter, Depends, Query, Request, Response
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
+from sqlmodel import col
 
 from auth_service import identity, signing
-from auth_service.access_tokens import TokenBroker
+from auth_service.access_tokens import ConnectionIsRevoked, TokenBroker
+from auth_service.lwa import AppRefused, LwaUnavailable
 from auth_service.models import ApiKey
 from auth_service.routes import client_credentials
-from auth_service.routes.paging import list_page
-from auth_service.schemas import ApiKeyView, CreatedApiKey, NewApiKey
+from auth_service.schemas import (
+    ApiKeyAnswer,
+    CreatedApiKeyAnswer,
+    NewApiKey,
+    OAuthRefusalAnswer,
+    SigningKeyAnswer,
+    SigningKeysAnswer,
+)
 from common.app import RuntimeDependency
 from common.callers import Caller, requires
 from common.contracts.http import (
@@ -24,16 +32,51 @@ from common.contracts.http import (
     TokenAnswer,
 )
 from common.db import Transaction
+from common.errors import ConnectionNotActiveProblem
 from common.idempotency import IdempotencyKey, once
-from common.pages import Cursor, Limit, Page
+from common.openapi import problems
+from common.pages import ByMoment, Page, PageQuery
+from common.parameters import OpenDoor
 
 router = APIRouter()
 
 _api_key = HTTPBearer(auto_error=False, scheme_name="ApiKey", description="An API key: `ent_...`")
 
 
-@router.post(TOKEN_PATH, tags=["identity"], response_model=TokenAnswer)
-async def exchange(
+_FORM: dict[str, Any] = {
+    "requestBody": {
+        "required": False,
+        "content": {
+            client_credentials.FORM: {
+                "schema": {
+                    "type": "object",
+                    "required": ["grant_type"],
+                    "properties": {
+                        "grant_type": {"const": "client_credentials"},
+                        "client_id": {"type": "string", "maxLength": 100, "description": "The API key's id"},
+                        "client_secret": {"type": "string", "maxLength": 200, "description": "The API key"},
+                        "scope": {"type": "string", "maxLength": 1000, "description": "Fewer scopes, by spaces"},
+                    },
+                }
+            }
+        },
+    }
+}
+_REFUSED = problems(identity.InvalidApiKey)
+for _status in (400, 401):
+    # An OAuth client is answered in OAuth's own words, in JSON; everybody else as everywhere.
+    _REFUSED.setdefault(_status, {})["model"] = OAuthRefusalAnswer
+
+
+@router.post(
+    TOKEN_PATH,
+    tags=["identity"],
+    response_model=TokenAnswer,
+    dependencies=[OpenDoor],
+    responses=_REFUSED,
+    openapi_extra=_FORM,
+)
+async def create_token(
     session: Transaction,
     runtime: RuntimeDependency,
     request: Request,
@@ -62,41 +105,51 @@ async def exchange(
         return refusal.answer()
 
 
-@router.get(JWKS_PATH, tags=["identity"])
-async def jwks(session: Transaction, runtime: RuntimeDependency) -> dict[str, list[dict[str, Any]]]:
-    """The public keys of our tokens."""
-    return {"keys": [signing.public_jwk(key) for key in await signing.signing_keys(session, runtime.key_ring)]}
+@router.get(JWKS_PATH, tags=["identity"], dependencies=[OpenDoor])
+async def list_signing_keys(session: Transaction, runtime: RuntimeDependency) -> SigningKeysAnswer:
+    """The public keys of our tokens, as JWKS."""
+    keys = await signing.signing_keys(session, runtime.key_ring)
+    return SigningKeysAnswer(keys=[SigningKeyAnswer.model_validate(signing.public_jwk(key)) for key in keys])
 
 
-@router.post("/v1/api-keys", status_code=201, tags=["identity"])
+@router.post(
+    "/v1/api-keys",
+    status_code=201,
+    tags=["identity"],
+    responses=problems(identity.UnknownScope, identity.ExpiryInThePast, identity.ScopeNotHeld, identity.UnknownAccount),
+)
 async def create_api_key(
     caller: Annotated[Caller, requires("account:admin")],
     session: Transaction,
     request: Request,
     body: NewApiKey,
     idempotency_key: IdempotencyKey = None,
-) -> CreatedApiKey:
+) -> CreatedApiKeyAnswer:
     """A further key. Its text is answered once and never stored, also not for a repeat of this request."""
     shown: str | None = None
 
-    async def create() -> ApiKeyView:
+    async def create() -> ApiKeyAnswer:
         nonlocal shown
         key, shown = await identity.create_api_key(session, caller, body.name, body.scopes, body.expires_at)
-        return ApiKeyView.model_validate(key)
+        return ApiKeyAnswer.model_validate(key)
 
-    view = await once(session, request, caller.account_id, idempotency_key, ApiKeyView, create)
-    return CreatedApiKey(**view.model_dump(), key=shown)
+    view = await once(session, request, caller.account_id, idempotency_key, ApiKeyAnswer, create)
+    return CreatedApiKeyAnswer(**view.model_dump(), key=shown)
 
 
 @router.get("/v1/api-keys", tags=["identity"])
 async def list_api_keys(
     caller: Annotated[Caller, requires("account:admin")],
     session: Transaction,
-    limit: Limit = 50,
-    cursor: Cursor = None,
-) -> Page[ApiKeyView]:
+    paging: PageQuery,
+    revoked: Annotated[bool | None, Query(description="whether only revoked or only other keys")] = None,
+) -> Page[ApiKeyAnswer]:
     """The account's keys, oldest first, revoked ones included."""
-    return await list_page(session, caller, ApiKey, ApiKeyView, cursor, limit)
+    query = caller.scoped(ApiKey)
+    if revoked is not None:
+        query = query.where(col(ApiKey.revoked_at).is_not(None) if revoked else col(ApiKey.revoked_at).is_(None))
+    order = (col(ApiKey.created_at), col(ApiKey.id))
+    return await paging.of(session, query, order, ByMoment, ApiKeyAnswer.model_validate)
 
 
 @router.delete("/v1/api-keys/{key_id}", status_code=204, tags=["identity"])
@@ -107,8 +160,13 @@ async def revoke_api_key(
     await identity.revoke_api_key(session, caller, key_id)
 
 
-@router.post(ACCESS_TOKEN_PATH, tags=["internal"], response_model=AccessTokenAnswer)
-async def access_token(
+@router.post(
+    ACCESS_TOKEN_PATH,
+    tags=["internal"],
+    response_model=AccessTokenAnswer,
+    responses=problems(ConnectionNotActiveProblem, ConnectionIsRevoked, LwaUnavailable, AppRefused),
+)
+async def create_access_token(
     caller: Annotated[Caller, requires(ACCESS_TOKEN_SCOPE)], runtime: RuntimeDependency, body: AccessTokenRequest
 ) -> Response:
     """An Amazon access token of one connection, for another service of the platform."""

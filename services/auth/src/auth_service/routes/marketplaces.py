@@ -4,26 +4,39 @@ from typing import Annotated
 
 from fastapi import APIRouter
 
-from auth_service.schemas import Marketplaces, MarketplaceView
+from auth_service.schemas import MarketplaceAnswer
 from auth_service.settings import AuthSettings
 from common.amazon.marketplaces import MARKETPLACES, Marketplace
 from common.app import RuntimeDependency
 from common.callers import Caller, requires
+from common.pages import ByText, Page, PageQuery
 
 router = APIRouter(tags=["marketplaces"])
 
 
 @router.get("/v1/marketplaces")
 async def list_marketplaces(
-    _: Annotated[Caller, requires("connections:read")], runtime: RuntimeDependency
-) -> Marketplaces:
+    _: Annotated[Caller, requires("connections:read")], runtime: RuntimeDependency, paging: PageQuery
+) -> Page[MarketplaceAnswer]:
     """Every marketplace, and the developer name and account number that its sellers see when they authorise."""
-    return Marketplaces(items=[_view(entry, runtime.settings) for entry in MARKETPLACES])
+    after = paging.after(ByText)
+    entries = sorted(MARKETPLACES, key=lambda entry: entry.marketplace_id)
+    found = [entry for entry in entries if after is None or entry.marketplace_id > after[0]]
+
+    async def count() -> int:
+        return len(entries)
+
+    return await paging.page(
+        found[: paging.fetched],
+        lambda entry: _view(entry, runtime.settings),
+        lambda entry: [entry.marketplace_id],
+        count,
+    )
 
 
-def _view(entry: Marketplace, settings: AuthSettings) -> MarketplaceView:
+def _view(entry: Marketplace, settings: AuthSettings) -> MarketplaceAnswer:
     app = settings.app(entry.region)
-    return MarketplaceView(
+    return MarketplaceAnswer(
         marketplace_id=entry.marketplace_id,
         country_code=entry.country_code,
         name=entry.name,

@@ -1,18 +1,18 @@
 """The toggle *Compliance with Amazon Services Business Solutions Agreement*, single and in bulk, and its history."""
 
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import Annotated
 from uuid import UUID
 
 from fastapi import APIRouter, Query, Request
-from sqlalchemy import tuple_
 from sqlmodel import col
 
 from common import clock
 from common.callers import Caller, requires
 from common.db import Transaction
 from common.idempotency import IdempotencyKey, once
-from common.pages import Cursor, Limit, Page, decode_cursor, encode_cursor
+from common.openapi import problems
+from common.pages import ByMoment, ByVersion, Page, PageQuery
 from compliance_service import attesting
 from compliance_service.account_turn import take_turn
 from compliance_service.models import Attestation, Source
@@ -22,7 +22,7 @@ from compliance_service.schemas import (
     AttestationWithdrawn,
     BulkAttestation,
     BulkAttestationAnswer,
-    ExpiringAttestation,
+    ExpiringAttestationAnswer,
 )
 
 router = APIRouter(tags=["attestations"])
@@ -31,8 +31,10 @@ Reader = Annotated[Caller, requires("sources:read")]
 Writer = Annotated[Caller, requires("sources:write")]
 
 
-@router.put("/v1/sources/{source_id}/attestation")
-async def give(source_id: UUID, body: AttestationGiven, session: Transaction, caller: Writer) -> AttestationAnswer:
+@router.put("/v1/sources/{source_id}/attestation", responses=problems(attesting.AttestationAlreadyExpired))
+async def give_attestation(
+    source_id: UUID, body: AttestationGiven, session: Transaction, caller: Writer
+) -> AttestationAnswer:
     """Switches the toggle on: somebody attests to a version of the agreement. Held orders are decided again."""
     await take_turn(session, [caller.account_id])
     source = await caller.one(session, Source, source_id, lock=True)
@@ -40,8 +42,8 @@ async def give(source_id: UUID, body: AttestationGiven, session: Transaction, ca
     return AttestationAnswer.model_validate(entry)
 
 
-@router.delete("/v1/sources/{source_id}/attestation")
-async def withdraw(
+@router.post("/v1/sources/{source_id}/attestation/withdraw", responses=problems(attesting.NotAttested))
+async def withdraw_attestation(
     source_id: UUID, body: AttestationWithdrawn, session: Transaction, caller: Writer
 ) -> AttestationAnswer:
     """Switches the toggle off: what is not yet released to this source is withdrawn."""
@@ -51,8 +53,8 @@ async def withdraw(
     return AttestationAnswer.model_validate(entry)
 
 
-@router.post("/v1/attestations/bulk")
-async def change_many(
+@router.post("/v1/attestations/bulk", responses=problems(attesting.NeitherOrBoth, attesting.AttestationAlreadyExpired))
+async def change_attestations(
     body: BulkAttestation, request: Request, session: Transaction, caller: Writer, key: IdempotencyKey = None
 ) -> BulkAttestationAnswer:
     """The same attestation or withdrawal for many sources; each has its own result."""
@@ -64,55 +66,34 @@ async def change_many(
 
 
 @router.get("/v1/sources/{source_id}/attestations")
-async def list_history(
-    source_id: UUID, session: Transaction, caller: Reader, limit: Limit = 100, cursor: Cursor = None
+async def list_attestations(
+    source_id: UUID, session: Transaction, caller: Reader, paging: PageQuery
 ) -> Page[AttestationAnswer]:
     """The source's whole history, newest first; the database lets nobody change it."""
     source = await caller.one(session, Source, source_id)
-    query = (
-        caller.scoped(Attestation)
-        .where(Attestation.source_id == source.id)
-        .order_by(col(Attestation.version).desc())
-        .limit(limit + 1)
-    )
-    if cursor:
-        query = query.where(Attestation.version < decode_cursor(cursor, tuple[int])[0])
-    found = (await session.exec(query)).all()
-    return Page(
-        items=[AttestationAnswer.model_validate(entry) for entry in found[:limit]],
-        next_cursor=encode_cursor(found[limit - 1].version) if len(found) > limit else None,
-    )
+    query = caller.scoped(Attestation).where(Attestation.source_id == source.id)
+    order = (col(Attestation.version),)
+    return await paging.of(session, query, order, ByVersion, AttestationAnswer.model_validate, newest_first=True)
 
 
 @router.get("/v1/attestations/expiring")
-async def list_expiring(
-    session: Transaction,
-    caller: Reader,
-    within_days: Annotated[int, Query(ge=1, le=3650)] = 30,
-    limit: Limit = 100,
-    cursor: Cursor = None,
-) -> Page[ExpiringAttestation]:
+async def list_expiring_attestations(
+    session: Transaction, caller: Reader, paging: PageQuery, within_days: Annotated[int, Query(ge=1, le=3650)] = 30
+) -> Page[ExpiringAttestationAnswer]:
     """Attestations that run out within so many days, soonest first; `SourceAttestationExpiring` warns of them."""
     now = clock.now()
-    query = (
-        caller.scoped(Source)
-        .where(col(Source.compliant), col(Source.attested_until) <= now + timedelta(days=within_days))
-        .order_by(col(Source.attested_until), col(Source.id))
-        .limit(limit + 1)
+    query = caller.scoped(Source).where(
+        col(Source.compliant), col(Source.attested_until) <= now + timedelta(days=within_days)
     )
-    if cursor:
-        query = query.where(tuple_(Source.attested_until, Source.id) > decode_cursor(cursor, tuple[datetime, UUID]))
-    found = (await session.exec(query)).all()
-    items = [
-        ExpiringAttestation(
+
+    def view(source: Source) -> ExpiringAttestationAnswer:
+        assert source.attested_until is not None
+        return ExpiringAttestationAnswer(
             source_id=source.id,
             source_name=source.name,
             attestation_version=source.attestation_version,
             attested_until=source.attested_until,
             days_left=max(0, (source.attested_until - now).days),
         )
-        for source in found[:limit]
-        if source.attested_until is not None
-    ]
-    last = items[-1] if len(found) > limit else None
-    return Page(items=items, next_cursor=encode_cursor(last.attested_until, last.source_id) if last else None)
+
+    return await paging.of(session, query, (col(Source.attested_until), col(Source.id)), ByMoment, view)

@@ -11,12 +11,22 @@ from common import clock
 from common.app import RuntimeDependency
 from common.callers import Caller, requires
 from common.db import Transaction
+from common.errors import NotFound
 from common.idempotency import IdempotencyKey, once
-from common.moments import Moment
-from common.pages import Cursor, Limit, Page, decode_cursor, encode_cursor
+from common.moments import Moment, MomentOrUtc
+from common.openapi import problems
+from common.pages import ByText, Page, PageQuery
 from compliance_service import reporting, sourcing
 from compliance_service.models import Source
-from compliance_service.schemas import EligibilityAnswer, NewSource, NonCompliantSource, SourceAnswer, SourcePatch
+from compliance_service.routes.inventory import CSV_ANSWER
+from compliance_service.schemas import (
+    EligibilityAnswer,
+    NewSource,
+    NonCompliantSourceAnswer,
+    SourceAnswer,
+    SourceChanges,
+    SourceKind,
+)
 
 router = APIRouter(tags=["sources"])
 
@@ -24,11 +34,11 @@ Reader = Annotated[Caller, requires("sources:read")]
 Writer = Annotated[Caller, requires("sources:write")]
 
 
-@router.post("/v1/sources", status_code=201)
-async def add_source(
+@router.post("/v1/sources", status_code=201, responses=problems(sourcing.SourceNameTaken))
+async def create_source(
     body: NewSource, request: Request, session: Transaction, caller: Writer, key: IdempotencyKey = None
 ) -> SourceAnswer:
-    """Adds a source."""
+    """Adds a source; it ships no order of Amazon's before somebody attests for it."""
     return await once(
         session, request, caller.account_id, key, SourceAnswer, lambda: sourcing.add_source(session, caller, body)
     )
@@ -36,53 +46,87 @@ async def add_source(
 
 @router.get("/v1/sources")
 async def list_sources(
-    session: Transaction, caller: Reader, limit: Limit = 100, cursor: Cursor = None
+    session: Transaction,
+    caller: Reader,
+    paging: PageQuery,
+    kind: SourceKind | None = None,
+    enabled: bool | None = None,
+    compliant: Annotated[bool | None, Query(description="as it was last recorded")] = None,
+    updated_since: MomentOrUtc | None = None,
 ) -> Page[SourceAnswer]:
     """The account's sources by name."""
-    sources, next_cursor = await _page(session, caller, limit, cursor)
-    return Page(items=[SourceAnswer.model_validate(source) for source in sources], next_cursor=next_cursor)
+    query = caller.scoped(Source)
+    if kind is not None:
+        query = query.where(Source.kind == kind)
+    if enabled is not None:
+        query = query.where(Source.enabled == enabled)
+    if compliant is not None:
+        query = query.where(Source.compliant == compliant)
+    if updated_since is not None:
+        query = query.where(col(Source.updated_at) >= updated_since)
+    return await paging.of(session, query, (col(Source.name),), ByText, SourceAnswer.model_validate)
 
 
 @router.get("/v1/sources/{source_id}")
-async def read_source(source_id: UUID, session: Transaction, caller: Reader) -> SourceAnswer:
-    """One source."""
+async def get_source(source_id: UUID, session: Transaction, caller: Reader) -> SourceAnswer:
+    """One source and whether it may ship."""
     return SourceAnswer.model_validate(await caller.one(session, Source, source_id))
 
 
-@router.patch("/v1/sources/{source_id}")
-async def edit_source(source_id: UUID, body: SourcePatch, session: Transaction, caller: Writer) -> SourceAnswer:
+@router.patch("/v1/sources/{source_id}", responses=problems(sourcing.SourceNameTaken))
+async def change_source(source_id: UUID, body: SourceChanges, session: Transaction, caller: Writer) -> SourceAnswer:
     """Changes the fields that are given."""
     return await sourcing.edit_source(session, caller, source_id, body)
 
 
-@router.get("/v1/eligibility")
+@router.delete("/v1/sources/{source_id}", status_code=204, responses=problems(sourcing.SourceInUse))
+async def delete_source(source_id: UUID, session: Transaction, caller: Writer) -> None:
+    """Deletes a source that no decision, attestation or routing group names, with its stock."""
+    await sourcing.delete_source(session, caller, source_id)
+
+
+@router.get("/v1/eligibility", responses=problems(NotFound))
 async def list_eligibility(
     session: Transaction,
     caller: Reader,
+    paging: PageQuery,
     channel_type: Annotated[str, Query(max_length=50)] = "amazon",
     purchased_at: Annotated[Moment | None, Query(description="when the order was bought; now when absent")] = None,
     source_id: UUID | None = None,
-    limit: Limit = 100,
-    cursor: Cursor = None,
 ) -> Page[EligibilityAnswer]:
     """Which sources (or whether this one) may ship orders of a kind of channel, and why the others may not."""
+    query = caller.scoped(Source)
     if source_id is not None:
-        sources, next_cursor = [await caller.one(session, Source, source_id)], None
-    else:
-        sources, next_cursor = await _page(session, caller, limit, cursor)
+        query = query.where(Source.id == (await caller.one(session, Source, source_id)).id)
     bought = purchased_at or clock.now()
-    items = [reporting.eligibility(source, channel_type, bought) for source in sources]
-    return Page(items=items, next_cursor=next_cursor)
+    return await paging.of(
+        session,
+        query,
+        (col(Source.name),),
+        ByText,
+        lambda source: reporting.eligibility(source, channel_type, bought),
+    )
 
 
 @router.get("/v1/reports/non-compliant-sources")
-async def report_non_compliant_sources(session: Transaction, caller: Reader) -> list[NonCompliantSource]:
-    """Sources without a valid attestation, and the orders that are held although these sources have the goods."""
-    return await reporting.non_compliant_sources(session, caller)
+async def report_non_compliant_sources(
+    session: Transaction, caller: Reader, paging: PageQuery
+) -> Page[NonCompliantSourceAnswer]:
+    """Sources without a valid attestation by name, and the orders that are held although these have the goods."""
+    report = await reporting.non_compliant_sources(session, caller)
+    after = paging.after(ByText)
+    # By code point, as the cursor is compared; the database may sort names by a language.
+    report.sort(key=lambda source: source.source_name)
+    found = [source for source in report if after is None or source.source_name > after[0]]
+
+    async def count() -> int:
+        return len(report)
+
+    return await paging.page(found[: paging.fetched], lambda source: source, lambda source: [source.source_name], count)
 
 
-@router.get("/v1/reports/non-compliant-sources.csv", response_class=StreamingResponse)
-async def report_as_csv(caller: Reader, runtime: RuntimeDependency) -> StreamingResponse:
+@router.get("/v1/reports/non-compliant-sources.csv", response_class=StreamingResponse, responses=CSV_ANSWER)
+async def download_non_compliant_sources(caller: Reader, runtime: RuntimeDependency) -> StreamingResponse:
     """The same with every order, as a CSV file that is sent while it is read."""
     name = f"non-compliant-sources-{clock.now():%Y-%m-%d}.csv"
     return StreamingResponse(
@@ -93,19 +137,9 @@ async def report_as_csv(caller: Reader, runtime: RuntimeDependency) -> Streaming
 
 
 @router.get("/v1/reports/non-compliant-sources.html", response_class=HTMLResponse)
-async def report_as_page(session: Transaction, caller: Reader) -> HTMLResponse:
+async def print_non_compliant_sources(session: Transaction, caller: Reader) -> HTMLResponse:
     """The same as a page to print; the oldest 100 orders of each source."""
     report = await reporting.non_compliant_sources(session, caller)
     # It holds what people typed: even if escaping failed, nothing could run.
     policy = {"Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'"}
     return HTMLResponse(reporting.html_report(report, clock.now()), headers=policy)
-
-
-async def _page(
-    session: Transaction, caller: Caller, limit: int, cursor: str | None
-) -> tuple[list[Source], str | None]:
-    query = caller.scoped(Source).order_by(col(Source.name)).limit(limit + 1)
-    if cursor:
-        query = query.where(col(Source.name) > decode_cursor(cursor, tuple[str])[0])
-    found = list((await session.exec(query)).all())
-    return found[:limit], encode_cursor(found[limit - 1].name) if len(found) > limit else None

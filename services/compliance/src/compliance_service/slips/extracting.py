@@ -8,7 +8,7 @@ from typing import ClassVar
 
 import msgspec
 
-from common.errors import InvalidRequest, Problem, Unavailable
+from common.errors import InvalidRequest, Problem, TooManyRequests
 from compliance_service.slips.rules import SlipText
 
 LARGEST_BYTES = 5 * 2**20
@@ -50,7 +50,7 @@ class PdfWithoutText(InvalidRequest):
     fix = "Send the PDF that was printed, not a scan of it"
 
 
-class CheckerBusy(Unavailable):
+class CheckerBusy(TooManyRequests):
     slug, title = "slip-checker-busy", "Too many slips are being checked"
     fix = "Try again; nothing was changed"
 

@@ -10,24 +10,26 @@ from fastapi.responses import StreamingResponse
 from common.app import RuntimeDependency
 from common.bulk import run
 from common.callers import Caller, requires
-from common.csv_rows import CsvFault, CsvRow
+from common.csv_rows import CsvFault, CsvRow, UnreadableCsv
 from common.db import Database, Transaction
 from common.errors import InvalidRequest
 from common.idempotency import IdempotencyKey, once
-from common.pages import Cursor, Limit, Page, decode_cursor, encode_cursor
+from common.moments import MomentOrUtc
+from common.openapi import problems
+from common.pages import Page, PageQuery
 from common.reading import Reading
 from listings_service import selecting, tabulating, upserting
 from listings_service.lifecycle import Health, Link
 from listings_service.models import Variant
 from listings_service.schemas import (
     LARGEST_PAGE,
-    ChangesRequest,
-    ListingPatch,
-    ListingView,
-    RowResults,
-    SelectionRequest,
-    SelectionResults,
-    UpsertRequest,
+    FigureRows,
+    ListingAnswer,
+    ListingChanges,
+    ListingRows,
+    RowResultsAnswer,
+    Selection,
+    SelectionResultsAnswer,
     listing_view,
 )
 from listings_service.selecting import Filters
@@ -38,6 +40,7 @@ Reader = Annotated[Caller, requires("listings:read")]
 Writer = Annotated[Caller, requires("listings:write")]
 
 _CSV_PAGE = 500
+_BySku: Any = tuple[UUID, str]
 
 
 async def _filters(
@@ -48,46 +51,60 @@ async def _filters(
     sku: Annotated[str | None, Query(max_length=40, description="exactly this SKU, byte for byte")] = None,
     sku_prefix: Annotated[str | None, Query(max_length=40)] = None,
     dirty: Annotated[bool | None, Query(description="whether Amazon is yet to show what is desired")] = None,
+    connection_id: UUID | None = None,
+    updated_since: Annotated[
+        MomentOrUtc | None, Query(description="quantity, price or what Amazon shows is of this time or later")
+    ] = None,
 ) -> Filters:
-    return Filters(channel_id, link, health, paused, sku, sku_prefix, dirty)
+    return Filters(channel_id, link, health, paused, sku, sku_prefix, dirty, connection_id, updated_since)
 
 
 FilterQuery = Annotated[Filters, Depends(_filters)]
 
 
+_CSV_ANSWER: dict[int | str, dict[str, Any]] = {
+    200: {"description": "CSV", "content": {"text/csv": {"schema": {"type": "string"}}}}
+}
+
+
+class RefusedChange(InvalidRequest):
+    slug, title = "refused-change", "The listing was not changed"
+
+
 @router.post("")
 async def upsert_listings(
-    body: UpsertRequest, caller: Writer, session: Transaction, request: Request, key: IdempotencyKey = None
-) -> RowResults:
+    body: ListingRows, caller: Writer, session: Transaction, request: Request, key: IdempotencyKey = None
+) -> RowResultsAnswer:
     """Creates or updates up to 1000 listings. Rows in `errors` were not applied, all others were."""
 
-    async def effect() -> RowResults:
+    async def effect() -> RowResultsAnswer:
         return await upserting.upsert(session, caller.account_id, body.listings)
 
-    return await once(session, request, caller.account_id, key, RowResults, effect)
+    return await once(session, request, caller.account_id, key, RowResultsAnswer, effect)
 
 
 @router.post("/changes")
-async def change_listings(
-    body: ChangesRequest, caller: Writer, session: Transaction, request: Request, key: IdempotencyKey = None
-) -> RowResults:
+async def change_figures(
+    body: FigureRows, caller: Writer, session: Transaction, request: Request, key: IdempotencyKey = None
+) -> RowResultsAnswer:
     """Changes prices and quantities of up to 1000 listings that exist. Only what really differs is pushed."""
 
-    async def effect() -> RowResults:
+    async def effect() -> RowResultsAnswer:
         return await upserting.change(session, caller.account_id, body.changes)
 
-    return await once(session, request, caller.account_id, key, RowResults, effect)
+    return await once(session, request, caller.account_id, key, RowResultsAnswer, effect)
 
 
 @router.post(
     "/csv",
     openapi_extra={"requestBody": {"required": True, "content": {"text/csv": {"schema": {"type": "string"}}}}},
+    responses=problems(UnreadableCsv),
 )
-async def upload_csv(request: Request, caller: Writer, runtime: RuntimeDependency) -> RowResults:
+async def upload_listings(request: Request, caller: Writer, runtime: RuntimeDependency) -> RowResultsAnswer:
     """Upserts a CSV of any length, page by page; each record is applied or stands in `errors` with its line.
 
     A repeat is harmless."""
-    total = RowResults()
+    total = RowResultsAnswer()
     page: list[tuple[CsvRow, dict[str, Any]]] = []
     async for record in tabulating.records(request.stream()):
         if isinstance(record, CsvFault):
@@ -103,7 +120,7 @@ async def upload_csv(request: Request, caller: Writer, runtime: RuntimeDependenc
 
 
 async def _upsert_page(
-    db: Database, caller: Caller, page: Sequence[tuple[CsvRow, dict[str, Any]]], total: RowResults
+    db: Database, caller: Caller, page: Sequence[tuple[CsvRow, dict[str, Any]]], total: RowResultsAnswer
 ) -> None:
     async with db.transaction() as session:
         results = await upserting.upsert(session, caller.account_id, [row for _, row in page])
@@ -116,8 +133,8 @@ async def _upsert_page(
     total.errors += results.errors
 
 
-@router.get("/csv", response_class=StreamingResponse)
-async def download_csv(caller: Reader, runtime: RuntimeDependency, filters: FilterQuery) -> StreamingResponse:
+@router.get("/csv", response_class=StreamingResponse, responses=_CSV_ANSWER)
+async def download_listings(caller: Reader, runtime: RuntimeDependency, filters: FilterQuery) -> StreamingResponse:
     """The listings as CSV; its columns can be uploaded again."""
 
     async def stream() -> AsyncIterator[str]:
@@ -135,26 +152,27 @@ async def download_csv(caller: Reader, runtime: RuntimeDependency, filters: Filt
 
 
 @router.get("")
-async def list_listings(
-    caller: Reader, reads: Reading, filters: FilterQuery, limit: Limit = 100, cursor: Cursor = None
-) -> Page[ListingView]:
+async def list_listings(caller: Reader, reads: Reading, filters: FilterQuery, paging: PageQuery) -> Page[ListingAnswer]:
     """Listings by channel and SKU."""
-    after = decode_cursor(cursor, tuple[UUID, str]) if cursor else None
-    found = await selecting.page(reads, caller.account_id, filters, after=after, limit=limit + 1)
-    items = [listing_view(row) for row in found[:limit]]
-    more = len(found) > limit
-    return Page(items=items, next_cursor=encode_cursor(items[-1].channel_id, items[-1].sku) if more else None)
+    after = paging.after(_BySku)
+    found = await selecting.page(reads, caller.account_id, filters, after=after, limit=paging.fetched)
+    return await paging.page(
+        found,
+        listing_view,
+        lambda row: [row["channel_id"], row["sku"]],
+        lambda: selecting.count(reads, caller.account_id, filters),
+    )
 
 
 @router.post("/unlink")
-async def unlink_listings(body: SelectionRequest, caller: Writer, session: Transaction) -> SelectionResults:
+async def unlink_listings(body: Selection, caller: Writer, session: Transaction) -> SelectionResultsAnswer:
     """Forgets the link to Amazon; nothing is sent and nothing at Amazon changes."""
     results, _ = await selecting.act(session, caller, body.listing_ids, selecting.unlink)
     return results
 
 
 @router.post("/relink")
-async def relink_listings(body: SelectionRequest, caller: Writer, session: Transaction) -> SelectionResults:
+async def relink_listings(body: Selection, caller: Writer, session: Transaction) -> SelectionResultsAnswer:
     """Looks for the SKUs at Amazon again: starts a link run for their connections."""
     results, changed = await selecting.act(session, caller, body.listing_ids, selecting.relink)
     results.operation_run_ids = await selecting.link_soon(session, caller, changed)
@@ -162,31 +180,27 @@ async def relink_listings(body: SelectionRequest, caller: Writer, session: Trans
 
 
 @router.post("/pause")
-async def pause_listings(body: SelectionRequest, caller: Writer, session: Transaction) -> SelectionResults:
+async def pause_listings(body: Selection, caller: Writer, session: Transaction) -> SelectionResultsAnswer:
     """Freezes listings: nothing queued or scheduled touches them."""
     results, _ = await selecting.act(session, caller, body.listing_ids, selecting.pause)
     return results
 
 
 @router.post("/unpause")
-async def unpause_listings(body: SelectionRequest, caller: Writer, session: Transaction) -> SelectionResults:
+async def unpause_listings(body: Selection, caller: Writer, session: Transaction) -> SelectionResultsAnswer:
     """Lets operations touch the listings again; what changed meanwhile goes out with the next sync."""
     results, _ = await selecting.act(session, caller, body.listing_ids, selecting.unpause)
     return results
 
 
 @router.get("/{listing_id}")
-async def get_listing(listing_id: UUID, caller: Reader, reads: Reading) -> ListingView:
-    """One listing."""
+async def get_listing(listing_id: UUID, caller: Reader, reads: Reading) -> ListingAnswer:
+    """One listing: what is desired, what Amazon shows, and what is on its way."""
     return listing_view(await selecting.one(reads, caller.account_id, listing_id))
 
 
-class RefusedChange(InvalidRequest):
-    slug, title = "refused-change", "The listing was not changed"
-
-
-@router.patch("/{listing_id}")
-async def patch_listing(listing_id: UUID, body: ListingPatch, caller: Writer, session: Transaction) -> ListingView:
+@router.patch("/{listing_id}", responses=problems(RefusedChange))
+async def change_listing(listing_id: UUID, body: ListingChanges, caller: Writer, session: Transaction) -> ListingAnswer:
     """Changes one listing; fields that are left out stay."""
     variant = await caller.one(session, Variant, listing_id)
     row = {"channel_id": variant.channel_id, "sku": variant.sku} | body.model_dump(exclude_unset=True)
@@ -194,7 +208,7 @@ async def patch_listing(listing_id: UUID, body: ListingPatch, caller: Writer, se
     results = await upserting.upsert(session, caller.account_id, [row])
     if results.errors:
         problem = results.errors[0]
-        raise RefusedChange(problem.what, fix=problem.fix, code=problem.code)
+        raise RefusedChange(problem.detail, fix=problem.fix, code=problem.code)
     if paused is not None:
         await selecting.act(session, caller, [listing_id], selecting.pause if paused else selecting.unpause)
     await session.flush()

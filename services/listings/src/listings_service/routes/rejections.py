@@ -3,32 +3,35 @@
 from typing import Annotated
 from uuid import UUID
 
-from fastapi import APIRouter
+from fastapi import APIRouter, Query
 from sqlmodel import col
 
 from common.callers import Caller, requires
 from common.db import Transaction
-from common.pages import Cursor, Limit, Page, decode_cursor, encode_cursor
+from common.moments import MomentOrUtc
+from common.pages import ByNumber, Page, PageQuery
 from listings_service.models import InventoryRejection
-from listings_service.schemas import RejectionView, rejection_view
+from listings_service.schemas import InventoryRejectionAnswer, rejection_view
 
 router = APIRouter(prefix="/v1/inventory-rejections", tags=["listings"])
 
 
 @router.get("")
-async def list_rejections(
+async def list_inventory_rejections(
     caller: Annotated[Caller, requires("listings:read")],
     session: Transaction,
+    paging: PageQuery,
     channel_id: UUID | None = None,
-    limit: Limit = 100,
-    cursor: Cursor = None,
-) -> Page[RejectionView]:
+    code: Annotated[str | None, Query(max_length=50)] = None,
+    received_since: MomentOrUtc | None = None,
+) -> Page[InventoryRejectionAnswer]:
     """Rejections, the newest first."""
-    query = caller.scoped(InventoryRejection).order_by(col(InventoryRejection.id).desc()).limit(limit + 1)
+    query = caller.scoped(InventoryRejection)
     if channel_id is not None:
         query = query.where(col(InventoryRejection.channel_id) == channel_id)
-    if cursor:
-        query = query.where(col(InventoryRejection.id) < decode_cursor(cursor, tuple[int])[0])
-    found = (await session.exec(query)).all()
-    items = [rejection_view(one) for one in found[:limit]]
-    return Page(items=items, next_cursor=encode_cursor(items[-1].id) if len(found) > limit else None)
+    if code is not None:
+        query = query.where(InventoryRejection.code == code)
+    if received_since is not None:
+        query = query.where(col(InventoryRejection.received_at) >= received_since)
+    order = (col(InventoryRejection.id),)
+    return await paging.of(session, query, order, ByNumber, rejection_view, newest_first=True)

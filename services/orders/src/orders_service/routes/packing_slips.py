@@ -9,12 +9,16 @@ from fastapi import APIRouter, Depends, Header, Response
 from common.app import RuntimeDependency
 from common.callers import Caller, requires
 from common.errors import Problem
+from common.openapi import problems
+from orders_service import packing
+from orders_service.disclosing import NoRecipient
 from orders_service.packing import Printable, slip_of_order, slip_of_request
+from orders_service.slips.pdf import Unprintable
 
 router = APIRouter(prefix="/v1", tags=["packing slips"])
 
 RecipientReader = Annotated[Caller, requires("orders:pii")]
-Accept = Annotated[str, Header(description="application/pdf (the default) or text/html")]
+Accept = Annotated[str, Header(max_length=1000, description="application/pdf (the default) or text/html")]
 
 # The page may show its own styles and nothing else, should anything in it ever be taken for markup.
 CONTENT_SECURITY_POLICY = "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'"
@@ -29,6 +33,20 @@ class NotAcceptable(Problem):
     fix = "Send one of them as Accept, or add .pdf or .html to the path"
 
 
+_NOT_PRINTED = (
+    NoRecipient,
+    packing.ShippedByAmazon,
+    packing.OrderPending,
+    packing.OrderCancelled,
+    packing.NotForShipping,
+    packing.NoSellerOfRecord,
+    packing.NoReturnAddress,
+    packing.SourceNamed,
+    packing.RecipientErased,
+    Unprintable,
+)
+
+
 class SlipResponse(Response):
     """A slip's own media type stands in `responses`; this one adds none."""
 
@@ -37,7 +55,9 @@ class SlipResponse(Response):
 
 def _options(*answers: dict[str, Any]) -> dict[str, Any]:
     content = {kind: schema for answer in answers for kind, schema in answer.items()}
-    return {"response_class": SlipResponse, "responses": {200: {"content": content, "description": "The packing slip"}}}
+    good: dict[int | str, dict[str, Any]] = {200: {"content": content, "description": "The packing slip"}}
+    choice = (NotAcceptable,) if len(answers) > 1 else ()
+    return {"response_class": SlipResponse, "responses": good | problems(*choice, *_NOT_PRINTED)}
 
 
 async def _preferred(_: RecipientReader, accept: Accept = "*/*") -> str:
