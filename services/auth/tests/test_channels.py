@@ -95,7 +95,7 @@ _REFUSED: tuple[tuple[dict[str, Any], int, str], ...] = (
     ({"return_address": {"name": "half an address"}}, 400, "invalid-request"),
     ({"return_address": ADDRESS | {"city": ""}}, 400, "invalid-request"),
     ({"return_address": ADDRESS | {"name": "a\u0000"}}, 400, "invalid-request"),
-    ({"return_address": ADDRESS | {"line_1": "a" * 2_000_000}}, 400, "invalid-request"),
+    ({"return_address": ADDRESS | {"line_1": "a" * 900_000}}, 400, "invalid-request"),
     ({"return_address": ADDRESS | {"country_code": "Germany"}}, 400, "invalid-request"),
     ({"return_address": ADDRESS | {"town": "Bonn"}}, 400, "invalid-request"),
     ({"connection_id": "00000000-0000-0000-0000-000000000001"}, 404, "not-found"),

@@ -130,7 +130,7 @@ async def test_times_at_the_edge_of_the_calendar_are_refused_with_the_reason_and
         )
         assert [error["where"] for error in refused["errors"]] == ["body.shipped_at"]
         listed = await shop.call("GET", "/v1/orders", status=400, ship_by_before=edge)
-        assert "its year is not between 2000 and 2200" in listed["errors"][0]["what"]
+        assert "its year is not between 2000 and 2200" in listed["errors"][0]["detail"]
     good = shop.shipped(amazon_order_id, 1)
     told = [good.model_copy(update={"shipment_id": uuid4(), "shipped_at": datetime.fromisoformat(e)}) for e in edges]
     await shop.deliver(*told, good)

@@ -21,6 +21,7 @@ from common.errors import (
     UnreadableBody,
     problem_type,
 )
+from common.front_door import BodyTooLarge, Busy, RequestTooSlow
 from common.idempotency import KeyReused
 from common.schemas import Answer
 from common.texts import LONGEST_TEXT
@@ -141,6 +142,10 @@ def _examples_aside(answer: dict[str, Any]) -> dict[str, Any]:
 
 def _common_outcomes(path: str, operation: Mapping[str, Any]) -> Iterator[type[Problem]]:
     yield InvalidRequest
+    yield Busy
+    if "requestBody" in operation:
+        yield BodyTooLarge
+        yield RequestTooSlow
     if "application/json" in operation.get("requestBody", {}).get("content", {}):
         yield UnreadableBody
     if any("HTTPBearer" in way for way in operation.get("security", ())):

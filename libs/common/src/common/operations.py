@@ -12,6 +12,7 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 
 from common.callers import Caller, requires
 from common.db import Transaction
+from common.front_door import Guarded
 from common.jobs import OperationRun
 from common.moments import MomentOrUtc
 from common.pages import ByMoment, Page, PageQuery
@@ -68,7 +69,7 @@ def run_view(run: OperationRun) -> RunAnswer:
 
 def operations_router(connection_of: ConnectionOf) -> APIRouter:
     """The list and one run; `connection_of` finds a channel's connection."""
-    router = APIRouter(prefix="/v1/operations", tags=["operations"])
+    router = APIRouter(route_class=Guarded, prefix="/v1/operations", tags=["operations"])
 
     @router.get("")
     async def list_operations(

@@ -10,10 +10,11 @@ from sqlmodel import col, select
 from common.callers import Caller, requires
 from common.db import Transaction
 from common.dead_letters import DeadLetter, ParkedKey
+from common.front_door import Guarded
 from common.pages import ByNumber, Page, PageQuery, count_of
 from common.schemas import Answer, Values
 
-router = APIRouter(prefix="/v1/refused-events", tags=["events"])
+router = APIRouter(route_class=Guarded, prefix="/v1/refused-events", tags=["events"])
 
 _FIX = {
     "refused": "Correct the event and send it again under a new id; what was refused is not handled again",

@@ -7,6 +7,7 @@ from fastapi import APIRouter
 from pydantic import Field
 
 from common.callers import Caller, authenticated
+from common.front_door import Guarded
 from common.schemas import Answer
 
 
@@ -19,7 +20,7 @@ class WhoamiAnswer(Answer):
 
 
 def whoami_routes() -> APIRouter:
-    router = APIRouter(tags=["identity"])
+    router = APIRouter(route_class=Guarded, tags=["identity"])
 
     @router.get("/v1/whoami")
     async def whoami(caller: Annotated[Caller, authenticated()]) -> WhoamiAnswer:

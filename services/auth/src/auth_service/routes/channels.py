@@ -16,12 +16,13 @@ from common.app import RuntimeDependency
 from common.callers import Caller, requires
 from common.db import Transaction
 from common.errors import ConnectionNotActiveProblem, NotFound
+from common.front_door import Guarded
 from common.idempotency import IdempotencyKey, once
 from common.moments import MomentOrUtc
 from common.openapi import problems
 from common.pages import ByMoment, Page, PageQuery
 
-router = APIRouter(prefix="/v1/channels", tags=["channels"])
+router = APIRouter(route_class=Guarded, prefix="/v1/channels", tags=["channels"])
 
 Reader = Annotated[Caller, requires("channels:read")]
 Writer = Annotated[Caller, requires("channels:write")]

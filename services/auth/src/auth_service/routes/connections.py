@@ -31,13 +31,14 @@ from common.app import RuntimeDependency
 from common.callers import Caller, requires
 from common.db import Transaction
 from common.errors import ConnectionNotActiveProblem
+from common.front_door import Guarded
 from common.idempotency import IdempotencyKey, once
 from common.moments import MomentOrUtc
 from common.openapi import problems
 from common.pages import ByMoment, Page, PageQuery
 from common.reading import Reading
 
-router = APIRouter(prefix="/v1/connections", tags=["connections"])
+router = APIRouter(route_class=Guarded, prefix="/v1/connections", tags=["connections"])
 
 Reader = Annotated[Caller, requires("connections:read")]
 Writer = Annotated[Caller, requires("connections:write")]

@@ -19,9 +19,10 @@ from common.app import RuntimeDependency
 from common.callers import Caller, requires
 from common.db import Transaction
 from common.errors import Problem, problem_of, respond
+from common.front_door import Guarded
 from common.openapi import problems
 
-router = APIRouter(tags=["connections"])
+router = APIRouter(route_class=Guarded, tags=["connections"])
 
 CALLBACK_PATH = "/v1/oauth/callback"
 LOGIN_PATH = "/v1/oauth/login"

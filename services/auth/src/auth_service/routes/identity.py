@@ -33,12 +33,13 @@ from common.contracts.http import (
 )
 from common.db import Transaction
 from common.errors import ConnectionNotActiveProblem
+from common.front_door import Guarded
 from common.idempotency import IdempotencyKey, once
 from common.openapi import problems
 from common.pages import ByMoment, Page, PageQuery
 from common.parameters import OpenDoor
 
-router = APIRouter()
+router = APIRouter(route_class=Guarded)
 
 _api_key = HTTPBearer(auto_error=False, scheme_name="ApiKey", description="An API key: `ent_...`")
 

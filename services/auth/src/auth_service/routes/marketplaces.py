@@ -9,9 +9,10 @@ from auth_service.settings import AuthSettings
 from common.amazon.marketplaces import MARKETPLACES, Marketplace
 from common.app import RuntimeDependency
 from common.callers import Caller, requires
+from common.front_door import Guarded
 from common.pages import ByText, Page, PageQuery
 
-router = APIRouter(tags=["marketplaces"])
+router = APIRouter(route_class=Guarded, tags=["marketplaces"])
 
 
 @router.get("/v1/marketplaces")

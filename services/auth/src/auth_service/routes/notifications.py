@@ -10,10 +10,11 @@ from auth_service.models import AuditEntry, Notification
 from auth_service.schemas import AuditEntryAnswer, NotificationAnswer
 from common.callers import Caller, requires
 from common.db import Transaction
+from common.front_door import Guarded
 from common.moments import MomentOrUtc
 from common.pages import ByMoment, Page, PageQuery, Paging
 
-router = APIRouter(tags=["notifications"])
+router = APIRouter(route_class=Guarded, tags=["notifications"])
 
 Code = Annotated[str | None, Query(max_length=50)]
 

@@ -10,6 +10,7 @@ from sqlmodel import col
 from common import clock
 from common.callers import Caller, requires
 from common.db import Transaction
+from common.front_door import Guarded
 from common.idempotency import IdempotencyKey, once
 from common.openapi import problems
 from common.pages import ByMoment, ByVersion, Page, PageQuery
@@ -25,7 +26,7 @@ from compliance_service.schemas import (
     ExpiringAttestationAnswer,
 )
 
-router = APIRouter(tags=["attestations"])
+router = APIRouter(route_class=Guarded, tags=["attestations"])
 
 Reader = Annotated[Caller, requires("sources:read")]
 Writer = Annotated[Caller, requires("sources:write")]

@@ -7,11 +7,12 @@ from fastapi import APIRouter
 
 from common.callers import Caller, requires
 from common.db import Transaction
+from common.front_door import Guarded
 from common.openapi import problems
 from compliance_service import grouping
 from compliance_service.schemas import RoutingGroupAnswer, RoutingGroupChanges
 
-router = APIRouter(tags=["routing groups"])
+router = APIRouter(route_class=Guarded, tags=["routing groups"])
 
 
 @router.get("/v1/channels/{channel_id}/routing-group")

@@ -6,6 +6,7 @@ from fastapi import APIRouter, Path
 
 from common.callers import Caller, requires
 from common.db import Transaction
+from common.front_door import Guarded
 from common.openapi import problems
 from compliance_service import explaining, grouping, replaying, supposing
 from compliance_service.decision_schemas import (
@@ -18,7 +19,7 @@ from compliance_service.decision_schemas import (
     WhatIfHeld,
 )
 
-router = APIRouter(tags=["decisions"])
+router = APIRouter(route_class=Guarded, tags=["decisions"])
 
 Seller = Annotated[str, Path(max_length=64)]
 AmazonOrderId = Annotated[str, Path(max_length=50)]

@@ -14,6 +14,7 @@ from common.callers import Caller, requires
 from common.csv_rows import UnreadableCsv
 from common.db import Transaction
 from common.errors import InvalidRequest
+from common.front_door import Guarded, body_limit
 from common.moments import MomentOrUtc
 from common.openapi import problems
 from common.pages import ByMoment, ByNumber, ByText, Page, PageQuery
@@ -33,7 +34,7 @@ from compliance_service.schemas import (
 from compliance_service.stock_files import begin_upload, take_csv, upload_answer
 from compliance_service.stocking import take_page
 
-router = APIRouter(tags=["inventory"])
+router = APIRouter(route_class=Guarded, tags=["inventory"])
 
 Reader = Annotated[Caller, requires("sources:read")]
 Writer = Annotated[Caller, requires("sources:write")]
@@ -64,6 +65,7 @@ async def set_inventory(
 @router.post(
     "/v1/sources/{source_id}/inventory/csv", openapi_extra=_CSV_BODY, responses=problems(NotCsv, UnreadableCsv)
 )
+@body_limit(None)
 async def upload_inventory(
     source_id: UUID, request: Request, caller: Writer, runtime: RuntimeDependency
 ) -> UploadAnswer:
@@ -159,6 +161,7 @@ async def look_up_inventory(body: Lookup, session: Transaction, caller: Reader) 
     response_class=StreamingResponse,
     responses=CSV_ANSWER | problems(NotCsv, UnreadableCsv),
 )
+@body_limit(None)
 async def look_up_inventory_csv(request: Request, caller: Reader, runtime: RuntimeDependency) -> StreamingResponse:
     """The same for a CSV file of any length with a column `sku` (an export of active listings, say): answers CSV while
     the file arrives, a line for each SKU and source, or one without a source for a SKU that exists nowhere."""

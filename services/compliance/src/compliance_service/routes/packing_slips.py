@@ -9,6 +9,7 @@ from fastapi import APIRouter, Query, Request
 from common.app import RuntimeDependency
 from common.callers import Caller, requires
 from common.errors import NotFound
+from common.front_door import Guarded, body_limit
 from common.openapi import problems
 from common.schemas import Answer, Values
 from compliance_service.checking_slips import ShippedByAmazon, SlipReference, SourceNotAsked, expected_of
@@ -16,7 +17,7 @@ from compliance_service.slips import extracting
 from compliance_service.slips.extracting import extract, receive
 from compliance_service.slips.rules import judge
 
-router = APIRouter(tags=["packing slips"])
+router = APIRouter(route_class=Guarded, tags=["packing slips"])
 
 _PDF_BODY: dict[str, Any] = {
     "requestBody": {
@@ -60,6 +61,7 @@ _NOT_CHECKED = (
 
 
 @router.post("/v1/packing-slips/check", openapi_extra=_PDF_BODY, responses=problems(*_NOT_CHECKED))
+@body_limit(None)
 async def check_packing_slip(
     request: Request,
     caller: Annotated[Caller, requires("orders:read")],

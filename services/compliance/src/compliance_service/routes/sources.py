@@ -12,6 +12,7 @@ from common.app import RuntimeDependency
 from common.callers import Caller, requires
 from common.db import Transaction
 from common.errors import NotFound
+from common.front_door import Guarded
 from common.idempotency import IdempotencyKey, once
 from common.moments import Moment, MomentOrUtc
 from common.openapi import problems
@@ -28,7 +29,7 @@ from compliance_service.schemas import (
     SourceKind,
 )
 
-router = APIRouter(tags=["sources"])
+router = APIRouter(route_class=Guarded, tags=["sources"])
 
 Reader = Annotated[Caller, requires("sources:read")]
 Writer = Annotated[Caller, requires("sources:write")]

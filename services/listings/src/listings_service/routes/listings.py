@@ -13,6 +13,7 @@ from common.callers import Caller, requires
 from common.csv_rows import CsvFault, CsvRow, UnreadableCsv
 from common.db import Database, Transaction
 from common.errors import InvalidRequest
+from common.front_door import Guarded
 from common.idempotency import IdempotencyKey, once
 from common.moments import MomentOrUtc
 from common.openapi import problems
@@ -34,7 +35,7 @@ from listings_service.schemas import (
 )
 from listings_service.selecting import Filters
 
-router = APIRouter(prefix="/v1/listings", tags=["listings"])
+router = APIRouter(route_class=Guarded, prefix="/v1/listings", tags=["listings"])
 
 Reader = Annotated[Caller, requires("listings:read")]
 Writer = Annotated[Caller, requires("listings:write")]

@@ -9,6 +9,7 @@ from common import jobs
 from common.callers import Caller
 from common.db import Transaction
 from common.errors import ConnectionNotActiveProblem, NotFound
+from common.front_door import Guarded
 from common.idempotency import IdempotencyKey, once
 from common.openapi import problems
 from common.operations import OperationWriter, RunAnswer, operations_router, run_view
@@ -16,7 +17,7 @@ from listings_service.models import Channel, Connection
 from listings_service.remembering import CALLABLE
 from listings_service.schemas import Operation, ScheduleAnswer, ScheduleChanges, StartedOperation
 
-router = APIRouter(tags=["operations"])
+router = APIRouter(route_class=Guarded, tags=["operations"])
 
 
 @router.post("/v1/operations", status_code=202, responses=problems(NotFound, ConnectionNotActiveProblem))

@@ -8,12 +8,13 @@ from sqlmodel import col
 
 from common.callers import Caller, requires
 from common.db import Transaction
+from common.front_door import Guarded
 from common.moments import MomentOrUtc
 from common.pages import ByNumber, Page, PageQuery
 from listings_service.models import InventoryRejection
 from listings_service.schemas import InventoryRejectionAnswer, rejection_view
 
-router = APIRouter(prefix="/v1/inventory-rejections", tags=["listings"])
+router = APIRouter(route_class=Guarded, prefix="/v1/inventory-rejections", tags=["listings"])
 
 
 @router.get("")

@@ -9,6 +9,7 @@ from sqlmodel import col
 
 from common.callers import Caller, requires
 from common.db import Transaction
+from common.front_door import Guarded
 from common.idempotency import IdempotencyKey, once
 from common.openapi import problems
 from common.pages import ByText, Page, PageQuery
@@ -24,7 +25,7 @@ from orders_service.schemas import (
     settings_view,
 )
 
-router = APIRouter(prefix="/v1", tags=["channels"])
+router = APIRouter(route_class=Guarded, prefix="/v1", tags=["channels"])
 
 Reader = Annotated[Caller, requires("orders:read")]
 Writer = Annotated[Caller, requires("orders:write")]

@@ -8,6 +8,7 @@ from sqlmodel import col
 
 from common.callers import Caller, requires
 from common.db import Transaction
+from common.front_door import Guarded
 from common.moments import MomentOrUtc
 from common.openapi import problems
 from common.pages import ByMoment, Page, PageQuery
@@ -16,7 +17,7 @@ from orders_service.fulfilling import RequestNotOpen
 from orders_service.models import FulfillmentRequest, Order
 from orders_service.schemas import FulfillmentRequestAnswer, Refusal, request_view
 
-router = APIRouter(prefix="/v1/fulfillment-requests", tags=["fulfillment requests"])
+router = APIRouter(route_class=Guarded, prefix="/v1/fulfillment-requests", tags=["fulfillment requests"])
 
 Reader = Annotated[Caller, requires("orders:read")]
 Writer = Annotated[Caller, requires("orders:write")]

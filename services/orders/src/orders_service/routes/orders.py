@@ -11,6 +11,7 @@ from common.callers import Caller, requires
 from common.contracts.orders import OrderHold
 from common.db import Transaction
 from common.errors import NotFound
+from common.front_door import Guarded
 from common.moments import MomentOrUtc
 from common.openapi import problems
 from common.pages import ByMoment, Page, PageQuery, count_of, key_of
@@ -27,7 +28,7 @@ from orders_service.schemas import (
 )
 from orders_service.stored import lines_of
 
-router = APIRouter(prefix="/v1", tags=["orders"])
+router = APIRouter(route_class=Guarded, prefix="/v1", tags=["orders"])
 
 Reader = Annotated[Caller, requires("orders:read")]
 RecipientReader = Annotated[Caller, requires("orders:pii")]

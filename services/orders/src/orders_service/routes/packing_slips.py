@@ -9,13 +9,14 @@ from fastapi import APIRouter, Depends, Header, Response
 from common.app import RuntimeDependency
 from common.callers import Caller, requires
 from common.errors import Problem
+from common.front_door import Guarded
 from common.openapi import problems
 from orders_service import packing
 from orders_service.disclosing import NoRecipient
 from orders_service.packing import Printable, slip_of_order, slip_of_request
 from orders_service.slips.pdf import Unprintable
 
-router = APIRouter(prefix="/v1", tags=["packing slips"])
+router = APIRouter(route_class=Guarded, prefix="/v1", tags=["packing slips"])
 
 RecipientReader = Annotated[Caller, requires("orders:pii")]
 Accept = Annotated[str, Header(max_length=1000, description="application/pdf (the default) or text/html")]

@@ -11,6 +11,7 @@ from common.bulk import run
 from common.callers import Caller, requires
 from common.contracts.shipments import ShipmentCreated, ShippedItem
 from common.db import Transaction
+from common.front_door import Guarded
 from common.idempotency import IdempotencyKey, once
 from common.moments import MomentOrUtc
 from common.openapi import problems
@@ -26,7 +27,7 @@ from orders_service.schemas import (
     shipment_view,
 )
 
-router = APIRouter(prefix="/v1", tags=["shipments"])
+router = APIRouter(route_class=Guarded, prefix="/v1", tags=["shipments"])
 
 Reader = Annotated[Caller, requires("orders:read")]
 Writer = Annotated[Caller, requires("orders:write")]
