@@ -8,7 +8,7 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 
 from common.callers import Caller
 from orders_service.models import Connection, FulfillmentRequest, ImportCursor, Order, UnimportedOrder
-from orders_service.order_state import AMAZON
+from orders_service.order_state import not_ours_to_ship
 
 
 class Reason(NamedTuple):
@@ -22,6 +22,8 @@ class Reason(NamedTuple):
 _BACK_FILL = 'POST /v1/connections/{id}/operations/get-orders with {"amazon_order_ids": [...]}'
 _FIXES = {
     "no_channel": "Create a channel for this marketplace; the next Get Orders reads the order again",
+    "not_sold_on_amazon": "",
+    "unknown_marketplace": "",
     "status_not_configured": "Add the status with PUT /v1/channels/{id}/order-settings",
     "too_old": "Raise created_within_days with PUT /v1/channels/{id}/order-settings",
     "malformed": "Nothing to set: every Get Orders reads the order again; tell us when it stays",
@@ -49,8 +51,8 @@ async def explain(session: AsyncSession, caller: Caller, connection_id: UUID, am
     ).one_or_none()
     if order is None:
         return await _why_not_imported(session, connection, amazon_order_id)
-    if order.fulfilled_by == AMAZON:
-        return [Reason("fulfilled_by_amazon", "Amazon ships this order: it is neither routed nor confirmed", "")]
+    if foreign := not_ours_to_ship(order.fulfilled_by):
+        return [Reason(*foreign, "")]
     reasons = [Reason(hold, f"held: {hold.replace('_', ' ')}", _FIXES.get(hold, "")) for hold in order.holds]
     if order.held_code:
         reasons.append(Reason(order.held_code, order.held_detail or "", _FIXES.get(order.held_code, "")))

@@ -14,7 +14,7 @@ from common.amazon import order as amazon_order
 from common.amazon.marketplaces import is_marketplace, marketplace
 from common.contracts.orders import OrderEvent
 
-AMAZON = "AMAZON"
+AMAZON, MERCHANT = "AMAZON", "MERCHANT"
 CANCELLED = "CANCELLED"
 OPEN_STATUSES = ("UNSHIPPED", "PARTIALLY_SHIPPED")
 
@@ -41,7 +41,10 @@ class LineState(NamedTuple):
 
 
 class OrderState(msgspec.Struct, frozen=True, gc=False):
-    """An order without anything of its buyer but region and country."""
+    """An order without anything of its buyer but region and country.
+
+    `marketplace_id` is empty when the order was not placed at Amazon; such an order is never stored.
+    """
 
     amazon_order_id: str
     marketplace_id: str
@@ -61,6 +64,15 @@ class OrderState(msgspec.Struct, frozen=True, gc=False):
     @property
     def is_pending(self) -> bool:
         return is_pending(self.status)
+
+
+def not_ours_to_ship(fulfilled_by: str) -> tuple[str, str] | None:
+    """Code and detail unless the merchant ships the order; a new word is not guessed at (edge 28)."""
+    if fulfilled_by == MERCHANT:
+        return None
+    if fulfilled_by == AMAZON:
+        return "fulfilled_by_amazon", "Amazon ships this order: it is neither routed nor confirmed"
+    return "not_fulfilled_by_merchant", f"{fulfilled_by} ships this order, not the merchant"
 
 
 def is_pending(status: str) -> bool:
@@ -86,9 +98,7 @@ def read_order(order: amazon_order.Order) -> OrderState:
         raise NotAnOrder("fulfillment.fulfillmentStatus or fulfilledBy is absent")
     if not order.order_items:
         raise NotAnOrder("orderItems is empty")
-    marketplace_id = order.sales_channel.marketplace_id
-    if not marketplace_id:
-        raise NotAnOrder("salesChannel.marketplaceId is absent")
+    marketplace_id = _marketplace_id(order.sales_channel)
     currency = _currency(order, marketplace_id)
     settled = not is_pending(fulfillment.fulfillment_status) and fulfillment.fulfillment_status != CANCELLED
     total = order.proceeds.grand_total if order.proceeds else None
@@ -110,6 +120,16 @@ def read_order(order: amazon_order.Order) -> OrderState:
         replaces=next((a.order_id for a in order.associated_orders if a.association_type in _REPLACEMENTS), None),
         lines=tuple([_read_line(item, position, currency, settled) for position, item in enumerate(order.order_items)]),
     )
+
+
+def _marketplace_id(channel: amazon_order.SalesChannel) -> str:
+    """Empty when the order was placed outside Amazon, as those that Amazon ships for a seller's own shop (edge 35)."""
+    name = channel.channel_name.casefold().replace("-", "_")
+    if name == "non_amazon" or (not channel.marketplace_id and name != "amazon"):
+        return ""
+    if not channel.marketplace_id:
+        raise NotAnOrder("salesChannel.marketplaceId is absent")
+    return channel.marketplace_id
 
 
 def _currency(order: amazon_order.Order, marketplace_id: str) -> str | None:

@@ -67,6 +67,14 @@ class InterruptedDatabase(Database):
 
 
 @dataclass
+class Retold:
+    """Stands before the local Amazon: `retell` changes each order of an answer before it is given."""
+
+    url: str = ""
+    retell: Callable[[dict[str, Any]], None] = lambda order: None
+
+
+@dataclass
 class Shop:
     """One seller, its channels by marketplace, and short ways through the service's three doors."""
 

@@ -7,6 +7,7 @@ from uuid import UUID
 import msgspec
 from sqlmodel.ext.asyncio.session import AsyncSession
 
+from common.amazon.marketplaces import is_marketplace
 from common.bulk import run
 from orders_service.mapping import ShippingMapping, policies_by_text
 from orders_service.order_state import OrderState
@@ -53,6 +54,13 @@ async def wanted_by(session: AsyncSession, connection_id: UUID) -> Wanted:
 
 def why_not(state: OrderState, channel: ChannelSettings | None, now: datetime) -> tuple[str, str] | None:
     """Code and detail when a new order is not taken (codes: `explaining.py`)."""
+    if not state.marketplace_id:
+        return (
+            "not_sold_on_amazon",
+            "it was placed outside Amazon, which only ships it: it belongs to the shop it is from",
+        )
+    if not is_marketplace(state.marketplace_id):
+        return "unknown_marketplace", f"{state.marketplace_id} is no marketplace in which a channel can sell"
     if channel is None:
         return "no_channel", f"no channel sells in marketplace {state.marketplace_id}"
     if state.status not in channel.statuses:
