@@ -22,6 +22,7 @@ from common.jobs import Work
 from common.outbox import publish
 from orders_service import carriers
 from orders_service.asking import seller_now, seller_of
+from orders_service.booking import units_of
 from orders_service.fulfilling import reference_of
 from orders_service.models import Order, Shipment
 from orders_service.order_state import CANCELLED
@@ -120,8 +121,9 @@ class SyncOrders:
         async with self._db.transaction() as session:
             await work.hold(session)
             stored, shipments = await _lock(session, due.order_id, (SENDING, UNVERIFIED))
+            methods = await own_methods(session, stored.account_id)
             for shipment in shipments:
-                if package := _shown(shipment, packages):
+                if package := _shown(shipment, carriers.check(shipment.carrier, shipment.method, methods), packages):
                     await _confirm(session, stored, shipment, package)
                     work.count("confirmed")
                     work.moved = True
@@ -227,7 +229,8 @@ class SyncOrders:
         async with self._db.transaction() as session:
             await work.hold(session)
             order, (shipment,) = await _lock(session, due.order_id, (SENDING,), parcel.shipment_id)
-            if package := _shown(shipment, packages):
+            package = _shown_elsewhere(shipment, packages) if _is_already_fulfilled(refused) else None
+            if package:
                 await _confirm(session, order, shipment, package)
                 work.count("confirmed")
             elif _is_already_fulfilled(refused):
@@ -268,14 +271,25 @@ def _package(order: Order, shipment: Shipment, checked: carriers.Sendable) -> Pa
     )
 
 
-def _shown(shipment: Shipment, packages: Sequence[OrderPackage]) -> OrderPackage | None:
-    """The package at Amazon that is this shipment: of this tracking number, with exactly these items."""
-    items = {line["order_item_id"]: line["quantity"] for line in shipment.lines}
+def _shown(
+    shipment: Shipment, sent: carriers.Sendable | carriers.Invalid, packages: Sequence[OrderPackage]
+) -> OrderPackage | None:
+    """The shipment's own package when Amazon shows it as it was sent: what was corrected meanwhile is not there yet."""
     for package in packages:
-        held = {item.order_item_id: item.quantity for item in package.package_items}
-        if package.tracking_number == shipment.tracking_number and held in (items, {}):
-            return package
+        if package.package_reference_id == str(shipment.package_reference_id):
+            return package if _holds(package, shipment) and carriers.is_shown_as(sent, package) else None
     return None
+
+
+def _shown_elsewhere(shipment: Shipment, packages: Sequence[OrderPackage]) -> OrderPackage | None:
+    """A package that somebody else confirmed, under a reference of theirs, with this tracking and these items."""
+    own = str(shipment.package_reference_id)
+    return next((one for one in packages if one.package_reference_id != own and _holds(one, shipment)), None)
+
+
+def _holds(package: OrderPackage, shipment: Shipment) -> bool:
+    held = {item.order_item_id: item.quantity for item in package.package_items}
+    return package.tracking_number == shipment.tracking_number and held in (dict(units_of(shipment.lines)), {})
 
 
 def _is_already_fulfilled(refused: InvalidInput | AmazonNotFound) -> bool:

@@ -11,7 +11,7 @@ from pydantic import BaseModel, Field, model_validator
 
 from common.amazon.values import Personal
 from common.contracts.event import Money
-from common.contracts.shipments import ShippedItem
+from common.contracts.shipments import ShippedItem, TrackingNumber
 from common.jobs import OperationRun
 from common.moments import MomentOrUtc
 from orders_service.models import Channel, FulfillmentRequest, Order, Shipment
@@ -186,7 +186,7 @@ class ShipmentRequest(BaseModel):
     source_id: UUID | None = None
     carrier: Text50
     method: Annotated[str, Field(max_length=50)] = ""
-    tracking_number: Annotated[str, Field(min_length=1, max_length=120)]
+    tracking_number: TrackingNumber
     shipped_at: MomentOrUtc | None = Field(default=None, description="now when absent")
     items: Annotated[list[ShippedItem], Field(min_length=1)]
 
@@ -196,7 +196,7 @@ class ShipmentChange(BaseModel):
 
     carrier: Text50 | None = None
     method: Annotated[str, Field(max_length=50)] | None = None
-    tracking_number: Annotated[str, Field(min_length=1, max_length=120)] | None = None
+    tracking_number: TrackingNumber | None = None
 
 
 class ShipmentView(BaseModel):
