@@ -6,7 +6,7 @@ from uuid import uuid4
 import pytest
 
 from common.contracts.orders import FulfillmentRequested, FulfillmentWithdrawn, OrderImported
-from orders_service.testing import OpenShop, Retold
+from orders_service.testing import OpenShop, Retold, Shop
 
 
 @pytest.mark.row("C5")
@@ -36,6 +36,39 @@ async def test_an_order_of_another_shop_is_skipped_explained_and_not_read_again_
     assert await shop.explain(elsewhere) == [code]
     await shop.get_orders()
     assert await shop.calls("getOrder") == 0
+
+
+@pytest.mark.row("C5")
+@pytest.mark.edge(37)
+@pytest.mark.fact("8.4.4")
+@pytest.mark.parametrize(
+    ("program", "hold", "advice"),
+    [
+        ("IN_STORE_PICK_UP", "in_store_pick_up", "picked up in Seller Central"),
+        ("AMAZON_EASY_SHIP", "easy_ship", "Schedule its pick-up"),
+        ("FBM_SHIP_PLUS", "ship_plus", "Buy its label"),
+        ("FULFILLMENT_ORDERS", "seller_flex", "tool of Amazon's"),
+        ("SELLER_FLEX", "seller_flex", "tool of Amazon's"),
+    ],
+)
+async def test_an_order_of_a_program_is_held_with_what_to_do_and_is_no_ordinary_parcel(
+    shop: Shop, program: str, hold: str, advice: str
+) -> None:
+    amazon_order_id, ordinary = await shop.place({"programs": ["PRIME", program]}, {"programs": ["PRIME"]})
+    await shop.get_orders()
+    order = await shop.order(amazon_order_id)
+    assert (order["holds"], (await shop.order(ordinary))["holds"]) == ([hold], [])
+    path = f"/v1/connections/{shop.connection_id}/orders/{amazon_order_id}/explain"
+    (reason,) = (await shop.call("GET", path))["reasons"]
+    assert reason["code"] == hold
+    assert advice in reason["fix"]
+    await shop.deliver(await shop.routed(order, (uuid4(), 2)))
+    assert await shop.published(FulfillmentRequested) == []
+    told = shop.shipped(amazon_order_id)
+    await shop.deliver(told)
+    assert (await shop.shipment(told))["error_code"] == hold
+    await shop.sync_orders()
+    assert await shop.calls("confirmShipment") == 0
 
 
 @pytest.mark.edge(28)

@@ -31,6 +31,12 @@ _FIXES = {
     "unmapped_shipping": "Map its service level with PUT /v1/channels/{id}/shipping-mappings",
     "unknown_channel": "Create the channel of its marketplace again",
     "cancel_requested": "The buyer asked to cancel: cancel the order in Seller Central, or decline the request there",
+    "no_address": "Have Amazon grant the application the role Direct-to-Consumer Delivery and authorize the connection "
+    "again; the address comes with the next Get Orders, or at once with " + _BACK_FILL,
+    "in_store_pick_up": "Hand it out in the store and mark it as picked up in Seller Central: it has no parcel",
+    "easy_ship": "Schedule its pick-up in Seller Central: Amazon's own carrier collects it",
+    "ship_plus": "Buy its label in Seller Central: Amazon confirms a Ship+ order itself",
+    "seller_flex": "Ship it with the tool of Amazon's that your warehouse has for this program",
     "no_source_has_sku": "Add the SKU to a source's inventory",
     "none_in_stock": "Raise a source's quantity of the SKU",
     "none_compliant": "Switch on the source's compliance with the Amazon agreement",

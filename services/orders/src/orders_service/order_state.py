@@ -18,6 +18,15 @@ AMAZON, MERCHANT = "AMAZON", "MERCHANT"
 CANCELLED = "CANCELLED"
 OPEN_STATUSES = ("UNSHIPPED", "PARTIALLY_SHIPPED")
 
+# What ships by rules of its own and is confirmed otherwise, if at all (FACTS 8.2.7, 8.4.4, 12.3): the hold of each.
+HOLD_OF_PROGRAM = {
+    "IN_STORE_PICK_UP": "in_store_pick_up",
+    "AMAZON_EASY_SHIP": "easy_ship",
+    "FBM_SHIP_PLUS": "ship_plus",
+    "SELLER_FLEX": "seller_flex",
+    "FULFILLMENT_ORDERS": "seller_flex",
+}
+
 _REPLACEMENTS = ("REPLACEMENT_ORIGINAL_ID", "EXCHANGE_ORIGINAL_ID")
 
 
@@ -44,6 +53,7 @@ class OrderState(msgspec.Struct, frozen=True, gc=False):
     """An order without anything of its buyer but region and country.
 
     `marketplace_id` is empty when the order was not placed at Amazon; such an order is never stored.
+    `special_program` is Amazon's name of the program by whose rules it ships (`HOLD_OF_PROGRAM`).
     """
 
     amazon_order_id: str
@@ -59,6 +69,8 @@ class OrderState(msgspec.Struct, frozen=True, gc=False):
     currency: str | None
     total: Decimal | None
     replaces: str | None
+    special_program: str | None
+    has_address: bool
     lines: tuple[LineState, ...]
 
     @property
@@ -118,6 +130,8 @@ def read_order(order: amazon_order.Order) -> OrderState:
         currency=currency,
         total=to_minor_units(total.amount, total.currency_code) if total else None,
         replaces=next((a.order_id for a in order.associated_orders if a.association_type in _REPLACEMENTS), None),
+        special_program=next((program for program in HOLD_OF_PROGRAM if program in order.programs), None),
+        has_address=address is not None and address.is_deliverable,
         lines=tuple([_read_line(item, position, currency, settled) for position, item in enumerate(order.order_items)]),
     )
 
@@ -177,7 +191,10 @@ def _still_ordered(item: amazon_order.OrderItem) -> int:
 
 
 def merge(stored: OrderState, newer: OrderState) -> OrderState:
-    """The newer answer over what is stored. What it leaves out (a cancelled order comes blank) is kept (edge 7)."""
+    """The newer answer over what is stored. What it leaves out (a cancelled order comes blank) is kept (edge 7).
+
+    Of two that are equally new the stored one goes as `newer`: only what it lacks is taken (edge 36).
+    """
     known = {line.order_item_id: line for line in stored.lines}
     lines = [_merge_line(known.pop(line.order_item_id, None), line) for line in newer.lines]
     return msgspec.structs.replace(
@@ -187,10 +204,17 @@ def merge(stored: OrderState, newer: OrderState) -> OrderState:
         region=newer.region or stored.region,
         country=newer.country or stored.country,
         currency=newer.currency or stored.currency,
-        total=stored.total if newer.total is None else newer.total,
+        total=_known(newer.total, stored.total),
         replaces=newer.replaces or stored.replaces,
+        special_program=newer.special_program or stored.special_program,
+        has_address=newer.has_address or stored.has_address,
         lines=(*lines, *known.values()),
     )
+
+
+def _known(newer: Decimal | None, stored: Decimal | None) -> Decimal | None:
+    """A line without money is read as free (edge 9): over a price that is known, zero says nothing."""
+    return newer if newer or stored is None else stored
 
 
 def _merge_line(stored: LineState | None, newer: LineState) -> LineState:
@@ -202,7 +226,7 @@ def _merge_line(stored: LineState | None, newer: LineState) -> LineState:
         title=newer.title or stored.title,
         quantity=newer.quantity or stored.quantity,
         quantity_fulfilled=max(newer.quantity_fulfilled, stored.quantity_fulfilled),
-        unit_price=stored.unit_price if newer.unit_price is None else newer.unit_price,
+        unit_price=_known(newer.unit_price, stored.unit_price),
     )
 
 
@@ -215,8 +239,13 @@ def holds_of(state: OrderState, *, mapped: bool, channel_known: bool) -> tuple[s
         holds.append("unmapped_shipping")
     if not channel_known:
         holds.append("unknown_channel")
-    if any(line.cancel_requested and not line.cancelled for line in state.lines) and state.status in OPEN_STATUSES:
-        holds.append("cancel_requested")
+    if state.status in OPEN_STATUSES:
+        if any(line.cancel_requested and not line.cancelled for line in state.lines):
+            holds.append("cancel_requested")
+        if state.special_program:
+            holds.append(HOLD_OF_PROGRAM[state.special_program])
+        elif state.fulfilled_by == MERCHANT and not state.has_address:
+            holds.append("no_address")
     return tuple(holds)
 
 

@@ -22,7 +22,7 @@ from orders_service.booking import book, units_of
 from orders_service.cancelling import is_complete, shipped_units
 from orders_service.fulfilling import OPEN, key_of, lock_orders, reference_of
 from orders_service.models import CarrierMethod, FulfillmentRequest, Order, OrderLine, Shipment
-from orders_service.order_state import CANCELLED, is_pending, not_ours_to_ship
+from orders_service.order_state import CANCELLED, HOLD_OF_PROGRAM, is_pending, not_ours_to_ship
 
 log = structlog.get_logger()
 
@@ -115,6 +115,8 @@ def _closed(order: Order) -> tuple[str, str] | None:
         return foreign
     if order.status == CANCELLED:
         return "order_cancelled", "the order is cancelled"
+    if order.special_program:
+        return HOLD_OF_PROGRAM[order.special_program], f"{order.special_program} orders take no tracking of ours"
     return None
 
 

@@ -74,6 +74,8 @@ def upgrade() -> None:
         sa.Column("currency", sa.String(), nullable=True),
         sa.Column("total", sa.Numeric(precision=18, scale=4), nullable=True),
         sa.Column("replaces", sa.String(), nullable=True),
+        sa.Column("special_program", sa.String(), nullable=True),
+        sa.Column("has_address", sa.Boolean(), nullable=False),
         sa.Column("shipping_policy", sa.String(), nullable=True),
         sa.Column("holds", postgresql.JSONB(astext_type=sa.Text()), nullable=False),
         sa.Column("version", sa.Integer(), nullable=False),
