@@ -7,6 +7,7 @@ from uuid import UUID
 
 import structlog
 from prometheus_client import Counter
+from sqlalchemy.orm import aliased
 from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
@@ -21,10 +22,10 @@ from common.db import Database
 from common.jobs import Work
 from common.outbox import publish
 from orders_service import carriers
-from orders_service.asking import seller_now, seller_of
+from orders_service.asking import seller_now, seller_of, tell_paused
 from orders_service.booking import units_of
 from orders_service.fulfilling import reference_of
-from orders_service.models import Order, Shipment
+from orders_service.models import Channel, Connection, Order, Shipment
 from orders_service.order_state import CANCELLED
 from orders_service.shipping import (
     CONFIRMED,
@@ -73,6 +74,7 @@ class SyncOrders:
         async with self._db.transaction() as session:
             await work.hold(session)
             seller = await seller_of(session, work)
+            tell_paused(work, await _paused_channels(session, work))
             applied = await apply_waiting(session, seller.account_id, seller.selling_partner_id)
             await _alarm_waiting(session, work, seller)
         if applied:
@@ -84,11 +86,24 @@ class SyncOrders:
 
     async def _next(self, work: Work, begun: datetime) -> _Due | None:
         """The order with a shipment to send or to look for; the earliest to ship comes first."""
+        # An order is its seller's: one that an earlier connection imported is confirmed by this one.
+        seller = aliased(Connection)
         query = (
             select(Order.id, Order.amazon_order_id, Order.marketplace_id)
             .join(Shipment, col(Shipment.order_id) == col(Order.id))
+            .join(Connection, col(Connection.id) == col(Order.connection_id))
+            .join(
+                seller,
+                (col(seller.account_id) == col(Order.account_id))
+                & (col(seller.selling_partner_id) == col(Order.selling_partner_id))
+                & (col(seller.region) == col(Connection.region)),
+            )
+            .outerjoin(
+                Channel, (col(Channel.id) == col(Order.channel_id)) & col(Channel.paused) & ~col(Channel.deleted)
+            )
             .where(
-                Order.connection_id == work.connection_id,
+                seller.id == work.connection_id,
+                col(Channel.id).is_(None),
                 col(Shipment.status).in_((QUEUED, SENDING, UNVERIFIED)),
                 col(Shipment.next_attempt_at) <= begun,
             )
@@ -241,6 +256,13 @@ class SyncOrders:
                 code = refused.code or "refused"
                 await reject(session, order, shipment, code, _words(refused))
                 work.error(code, _words(refused), amazon_order_id=due.amazon_order_id)
+
+
+async def _paused_channels(session: AsyncSession, work: Work) -> Sequence[Channel]:
+    query = select(Channel).where(
+        Channel.connection_id == work.connection_id, col(Channel.paused), ~col(Channel.deleted)
+    )
+    return (await session.exec(query.order_by(col(Channel.id)))).all()
 
 
 async def _lock(

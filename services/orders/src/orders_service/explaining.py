@@ -7,8 +7,10 @@ from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from common.callers import Caller
-from orders_service.models import Connection, FulfillmentRequest, ImportCursor, Order, UnimportedOrder
+from orders_service.asking import RESUME
+from orders_service.models import Channel, Connection, FulfillmentRequest, ImportCursor, Order, UnimportedOrder
 from orders_service.order_state import not_ours_to_ship
+from orders_service.wanting import paused
 
 
 class Reason(NamedTuple):
@@ -24,6 +26,7 @@ _FIXES = {
     "no_channel": "Create a channel for this marketplace; the next Get Orders reads the order again",
     "not_sold_on_amazon": "",
     "unknown_marketplace": "",
+    "channel_paused": RESUME,
     "status_not_configured": "Add the status with PUT /v1/channels/{id}/order-settings",
     "too_old": "Raise created_within_days with PUT /v1/channels/{id}/order-settings",
     "malformed": "Nothing to set: every Get Orders reads the order again; tell us when it stays",
@@ -62,7 +65,14 @@ async def explain(session: AsyncSession, caller: Caller, connection_id: UUID, am
     reasons = [Reason(hold, f"held: {hold.replace('_', ' ')}", _FIXES.get(hold, "")) for hold in order.holds]
     if order.held_code:
         reasons.append(Reason(order.held_code, order.held_detail or "", _FIXES.get(order.held_code, "")))
-    return reasons or await _why_not_routed(session, order)
+    return [*await _of_channel(session, order), *(reasons or await _why_not_routed(session, order))]
+
+
+async def _of_channel(session: AsyncSession, order: Order) -> list[Reason]:
+    channel = await session.get(Channel, order.channel_id)
+    if channel is None or channel.deleted or not channel.paused:
+        return []
+    return [Reason(*paused(channel), _FIXES["channel_paused"])]
 
 
 async def _why_not_imported(session: AsyncSession, connection: Connection, amazon_order_id: str) -> list[Reason]:

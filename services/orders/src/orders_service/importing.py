@@ -29,13 +29,12 @@ from orders_service.order_state import (
     OrderState,
     Placed,
     event_of,
-    holds_of,
     merge,
     read_order,
     what_matters,
 )
 from orders_service.stored import STATE_COLUMNS, lines_of
-from orders_service.wanting import ChannelSettings, Wanted, wanted_by, why_not
+from orders_service.wanting import Wanted, paused, place, wanted_by, why_not
 
 orders_stored = Counter("entrepot_orders_stored_total", "Orders of stored pages by what became of them", ["outcome"])
 
@@ -63,7 +62,7 @@ _LINE_CHANGES = ", ".join(f"{name} = excluded.{name}" for name in LineState._fie
 
 @dataclass(slots=True)
 class PageResult:
-    """What became of a page's orders. `settled` are those written, `errors` (code, detail, Amazon order id)."""
+    """What became of a page's orders. `settled` are those that are orders now; `errors` (code, detail, Amazon id)."""
 
     imported: int = 0
     changed: int = 0
@@ -109,7 +108,8 @@ async def store_page(
             (found, waiting[key]) for key, found in known.items() if not _is_newer(found.state, waiting[key].state)
         ]
         result.unchanged += len(known) - len(fresh)
-        if fresh:
+        result.settled |= set(known)
+        if fresh := await _leave_paused(session, seller, wanted, fresh, result):
             await _update(session, ring, seller, wanted, fresh, result)
         new = [incoming for key, incoming in waiting.items() if key not in known]
         taken = await _insert(session, ring, seller, wanted, new, result)
@@ -163,12 +163,6 @@ def _as_stored(seller: Seller, row: Any, lines: tuple[LineState, ...]) -> _Store
     return _Stored(row[0], row[1], placed, OrderState(**dict(zip(STATE_COLUMNS, row[5:], strict=True)), lines=lines))
 
 
-def _placed(seller: Seller, channel_id: UUID, channel: ChannelSettings | None, state: OrderState) -> Placed:
-    policy = channel.policies.get(state.service_level or "") if channel else None
-    holds = holds_of(state, mapped=policy is not None, channel_known=channel is not None)
-    return Placed(seller.account_id, seller.selling_partner_id, channel_id, policy, holds)
-
-
 async def _insert(
     session: AsyncSession,
     ring: KeyRing,
@@ -187,7 +181,8 @@ async def _insert(
             skipped.append((state, reason or ("", "")))
             continue
         order_id = uuid4()
-        placed = _placed(seller, channel.channel_id, channel, state)
+        nowhere = Placed(seller.account_id, seller.selling_partner_id, channel.channel_id, None, ())
+        placed = place(nowhere, channel, state)
         sealed = None
         if personal := personal_data.of_order(incoming.answer):
             sealed, wrapped = personal_data.seal(ring, seller.account_id, order_id, personal)
@@ -232,6 +227,29 @@ async def _insert(
     return inserted_ids | {state.amazon_order_id for state, _ in skipped}
 
 
+async def _leave_paused(
+    session: AsyncSession,
+    seller: Seller,
+    wanted: Wanted,
+    fresh: Sequence[tuple[_Stored, _Incoming]],
+    result: PageResult,
+) -> list[tuple[_Stored, _Incoming]]:
+    """Those whose channel is not paused; what is newer of the others is read when their channel goes on."""
+    going, left = [], []
+    for known, incoming in fresh:
+        channel = wanted.channels.get(known.state.marketplace_id)
+        if channel is None or not channel.paused:
+            going.append((known, incoming))
+        elif _is_newer(incoming.state, known.state):
+            left.append((incoming.state, paused(channel)))
+        else:
+            result.unchanged += 1
+    await unimported.skip(session, seller, left)
+    result.skipped += len(left)
+    result.settled -= {state.amazon_order_id for state, _ in left}
+    return going
+
+
 async def _update(
     session: AsyncSession,
     ring: KeyRing,
@@ -243,14 +261,14 @@ async def _update(
     """Merges answers that are not older into locked orders; only what matters becomes an event and a new version."""
     stored_lines = await lines_of(session, [known.id for known, _ in fresh])
     sealed = await _reseal(session, ring, seller, fresh)
-    orders, lines, events, cancelled, lessened, written = [], [], [], [], [], set()
+    orders, lines, events, cancelled, lessened = [], [], [], [], []
     for known, incoming in fresh:
         before = msgspec.structs.replace(known.state, lines=tuple(stored_lines[known.id]))
         newer = _is_newer(incoming.state, before)
         state = merge(before, incoming.state) if newer else merge(incoming.state, before)
         if not newer and state == before and known.id not in sealed:
             continue
-        placed = _placed(seller, known.placed.channel_id, wanted.channels.get(state.marketplace_id), state)
+        placed = place(known.placed, wanted.channels.get(state.marketplace_id), state)
         matters = what_matters(before, known.placed) != what_matters(state, placed)
         version = known.version + 1 if matters else known.version
         orders.append(
@@ -261,7 +279,6 @@ async def _update(
             )
         )
         lines += [(known.id, seller.account_id, *line) for line in state.lines]
-        written.add(state.amazon_order_id)
         if matters:
             events.append(event_of(_kind(before, state), state, placed, version))
         if state.status == CANCELLED and before.status != CANCELLED:
@@ -278,7 +295,6 @@ async def _update(
     if lessened:
         await cancel_units(session, lessened)
     await publish(session, *events)
-    result.settled |= written
     result.changed += len(events)
     result.unchanged += len(fresh) - len(events)
 

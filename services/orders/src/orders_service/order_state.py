@@ -17,6 +17,7 @@ from common.contracts.orders import OrderEvent
 AMAZON, MERCHANT = "AMAZON", "MERCHANT"
 CANCELLED = "CANCELLED"
 OPEN_STATUSES = ("UNSHIPPED", "PARTIALLY_SHIPPED")
+CLOSED_STATUSES = ("SHIPPED", CANCELLED, "UNFULFILLABLE")
 
 # What ships by rules of its own and is confirmed otherwise, if at all (FACTS 8.2.7, 8.4.4, 12.3): the hold of each.
 HOLD_OF_PROGRAM = {
