@@ -40,6 +40,7 @@ _COLUMNS = (
 
 class ShipmentNotPossible(Conflict):
     slug, title = "shipment-not-possible", "The order cannot take this shipment"
+    fix = "Name items that the order still has to ship, as GET /v1/orders/{id} shows them, and no more of them"
 
 
 class ShipmentInFlight(Conflict):

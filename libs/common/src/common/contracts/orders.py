@@ -14,6 +14,7 @@ OrderHold = Literal[
     "unknown_channel",
     "cancel_requested",
     "no_address",
+    "no_sku",
     "in_store_pick_up",
     "easy_ship",
     "ship_plus",
