@@ -53,8 +53,8 @@ _UPDATE_ORDERS = f"""
         personal_data = coalesce(new.personal_data, orders.personal_data)
     from unnest($1::uuid[], $2::uuid[], $3::uuid[], $4::text[], $5::jsonb[], $6::int[], $7::bytea[], $8::text[],
         $9::text[], $10::text[], $11::text[], $12::text[], $13::timestamptz[], $14::timestamptz[], $15::timestamptz[],
-        $16::text[], $17::text[], $18::text[], $19::numeric[], $20::text[], $21::text[], $22::bool[])
-        as new ({", ".join(_CHANGED)})
+        $16::text[], $17::text[], $18::text[], $19::numeric[], $20::text[], $21::text[], $22::bool[],
+        $23::int[]) as new ({", ".join(_CHANGED)})
     where orders.id = new.id
 """  # noqa: S608 - own names
 _LINE_CHANGES = ", ".join(f"{name} = excluded.{name}" for name in LineState._fields[1:])
@@ -104,9 +104,7 @@ async def store_page(
     waiting = dict(sorted(incoming.items()))
     while waiting:
         known = await _lock_known(session, seller, waiting)
-        fresh = [
-            (found, waiting[key]) for key, found in known.items() if not _is_newer(found.state, waiting[key].state)
-        ]
+        fresh = [(found, waiting[key]) for key, found in known.items() if _may_add(waiting[key].state, found.state)]
         result.unchanged += len(known) - len(fresh)
         result.settled |= set(known)
         if fresh := await _leave_paused(session, seller, wanted, fresh, result):
@@ -127,6 +125,12 @@ async def store_page(
 
 def _is_newer(state: OrderState, known: OrderState) -> bool:
     return state.last_updated_at > known.last_updated_at
+
+
+def _may_add(state: OrderState, known: OrderState) -> bool:
+    """Whether an answer is newer than what is stored, or as old and fuller (edge 36)."""
+    fuller = state.facts > known.facts or (state.has_address and not known.has_address)
+    return _is_newer(state, known) or (fuller and state.last_updated_at == known.last_updated_at)
 
 
 def _read(orders: Iterable[amazon_order.Order]) -> tuple[dict[str, _Incoming], list[unimported.Refused]]:

@@ -106,6 +106,7 @@ class Order(OrdersTable, table=True):
     replaces: str | None = None
     special_program: str | None = None
     has_address: bool = False
+    facts: int = 0
     shipping_policy: str | None = None
     holds: list[str] = Field(default_factory=list, sa_type=JSONB)
     version: int

@@ -54,7 +54,8 @@ class OrderState(msgspec.Struct, frozen=True, gc=False):
     """An order without anything of its buyer but region and country.
 
     `marketplace_id` is empty when the order was not placed at Amazon; such an order is never stored.
-    `special_program` is Amazon's name of the program by whose rules it ships (`HOLD_OF_PROGRAM`).
+    `special_program` is Amazon's name of the program by whose rules it ships (`HOLD_OF_PROGRAM`). `facts` counts what
+    Amazon said of the buyer, the items and the money: an equally new answer that says no more has nothing to fill in.
     """
 
     amazon_order_id: str
@@ -72,6 +73,7 @@ class OrderState(msgspec.Struct, frozen=True, gc=False):
     replaces: str | None
     special_program: str | None
     has_address: bool
+    facts: int
     lines: tuple[LineState, ...]
 
     @property
@@ -133,8 +135,20 @@ def read_order(order: amazon_order.Order) -> OrderState:
         replaces=next((a.order_id for a in order.associated_orders if a.association_type in _REPLACEMENTS), None),
         special_program=next((program for program in HOLD_OF_PROGRAM if program in order.programs), None),
         has_address=address is not None and address.is_deliverable,
+        facts=_facts(order),
         lines=tuple([_read_line(item, position, currency, settled) for position, item in enumerate(order.order_items)]),
     )
+
+
+def _facts(order: amazon_order.Order) -> int:
+    recipient, money = order.recipient, order.proceeds
+    parts: list[msgspec.Struct | None] = [order.buyer, recipient, recipient and recipient.delivery_address, money]
+    for item in order.order_items:
+        fulfillment, price = item.fulfillment, item.product.price
+        packing = fulfillment.packing if fulfillment else None
+        parts += [item, item.product, price, price and price.unit_price, packing, packing and packing.gift_option]
+    told = [msgspec.structs.astuple(part) for part in parts if part is not None]
+    return sum(len(values) - values.count(None) for values in told)
 
 
 def _marketplace_id(channel: amazon_order.SalesChannel) -> str:
@@ -209,6 +223,7 @@ def merge(stored: OrderState, newer: OrderState) -> OrderState:
         replaces=newer.replaces or stored.replaces,
         special_program=newer.special_program or stored.special_program,
         has_address=newer.has_address or stored.has_address,
+        facts=max(newer.facts, stored.facts),
         lines=(*lines, *known.values()),
     )
 

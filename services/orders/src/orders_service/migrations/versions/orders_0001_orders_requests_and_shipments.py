@@ -76,6 +76,7 @@ def upgrade() -> None:
         sa.Column("replaces", sa.String(), nullable=True),
         sa.Column("special_program", sa.String(), nullable=True),
         sa.Column("has_address", sa.Boolean(), nullable=False),
+        sa.Column("facts", sa.Integer(), nullable=False),
         sa.Column("shipping_policy", sa.String(), nullable=True),
         sa.Column("holds", postgresql.JSONB(astext_type=sa.Text()), nullable=False),
         sa.Column("version", sa.Integer(), nullable=False),
