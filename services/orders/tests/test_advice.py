@@ -22,7 +22,14 @@ _NAMED = re.compile(r"(GET|POST|PUT|PATCH|DELETE) (/v1/[^\s;,?]+)(?:\S* (?:with 
 
 # Nothing to do, or another service's to see: `test_holds_of_compliance_go_with_its_next_decision`.
 NOTHING_TO_DO = {"not_sold_on_amazon", "unknown_marketplace", "malformed"}
-OF_COMPLIANCE = {"no_source_has_sku", "none_in_stock", "none_compliant", "rule_not_satisfiable", "already_released"}
+OF_COMPLIANCE = {
+    "no_source_has_sku",
+    "none_in_stock",
+    "none_compliant",
+    "rule_not_satisfiable",
+    "already_released",
+    "line_without_sku",
+}
 
 
 def advice() -> list[str]:
@@ -126,10 +133,6 @@ async def resume(shop: Shop, amazon_order_id: str) -> None:
     await shop.connect()
 
 
-def no_sku(order: dict[str, Any]) -> None:
-    del order["orderItems"][0]["product"]["sellerSku"]
-
-
 def of_program(program: str) -> Case:
     """Shipped in Seller Central, by the program's own rules: the order is told as shipped."""
     return Case(None, {"programs": [program]}, None, cancel)
@@ -152,7 +155,6 @@ CASES = {
     "unmapped_shipping": Case(None, {"service_level": "NEXT_DAY"}, None, map_next_day),
     "cancel_requested": Case(None, {}, wish_to_cancel, cancel),
     "no_address": Case(lambda order: order.pop("recipient"), {}, None, nothing),
-    "no_sku": Case(no_sku, {}, None, nothing),
     "in_store_pick_up": of_program("IN_STORE_PICK_UP"),
     "easy_ship": of_program("AMAZON_EASY_SHIP"),
     "ship_plus": of_program("FBM_SHIP_PLUS"),

@@ -32,6 +32,10 @@ def without_money(order: dict[str, Any]) -> None:
         item.pop("proceeds", None)
 
 
+def without_sku(order: dict[str, Any]) -> None:
+    del order["orderItems"][1]["product"]["sellerSku"]
+
+
 def without_second_item(order: dict[str, Any]) -> None:
     order["orderItems"] = order["orderItems"][:1]
 
@@ -82,8 +86,8 @@ async def test_an_order_without_its_address_is_held_until_the_same_order_has_it(
 
 @pytest.mark.row("C11")
 @pytest.mark.edge(36)
-@pytest.mark.parametrize("spoil", [without_money, without_second_item])
-async def test_a_price_or_an_item_that_came_without_a_newer_time_is_taken_and_announced(
+@pytest.mark.parametrize("spoil", [without_money, without_second_item, without_sku])
+async def test_a_price_an_item_or_a_sku_that_came_without_a_newer_time_is_taken_and_announced(
     open_shop: OpenShop, retold: Retold, spoil: Callable[[dict[str, Any]], None]
 ) -> None:
     shop = await open_shop(amazon_endpoint_na=retold.url)

@@ -37,7 +37,7 @@ FIXES = {
     "cancel_requested": "The buyer asked to cancel: cancel the order in Seller Central, or decline the request there",
     "no_address": "Have Amazon grant the application the role Direct-to-Consumer Delivery and authorize the connection "
     "again; the address comes with the next Get Orders, or at once with " + _BACK_FILL,
-    "no_sku": "Give its offer a SKU in Seller Central; it comes with the next Get Orders, or at once with "
+    "line_without_sku": "Give its offer a SKU in Seller Central; it comes with the next Get Orders, or at once with "
     + _BACK_FILL,
     "in_store_pick_up": "Hand it out in the store and mark it as picked up in Seller Central: it has no parcel",
     "easy_ship": "Schedule its pick-up in Seller Central: Amazon's own carrier collects it",

@@ -262,8 +262,6 @@ def holds_of(state: OrderState, *, mapped: bool, channel_known: bool) -> tuple[s
             holds.append(HOLD_OF_PROGRAM[state.special_program])
         elif state.fulfilled_by == MERCHANT and not state.has_address:
             holds.append("no_address")
-        if any(not line.sku and not line.cancelled for line in state.lines):
-            holds.append("no_sku")
     return tuple(holds)
 
 

@@ -14,7 +14,6 @@ OrderHold = Literal[
     "unknown_channel",
     "cancel_requested",
     "no_address",
-    "no_sku",
     "in_store_pick_up",
     "easy_ship",
     "ship_plus",
