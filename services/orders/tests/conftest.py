@@ -1,16 +1,23 @@
 """A shop with the orders service and a seller at the local Amazon."""
 
+import json
+from collections.abc import AsyncIterator
 from typing import Any
 from uuid import uuid4
 
 import pytest_asyncio
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
 
+from common import http
 from common.contracts.connections import Region
 from common.testing.amazon import Amazon
 from common.testing.identity import Issuer
-from common.testing.plugin import RunService
+from common.testing.plugin import RunService, serve
 from orders_service.app import SERVICE
-from orders_service.testing import SCOPES, US, OpenShop, Shop
+from orders_service.testing import SCOPES, US, OpenShop, Retold, Shop
 
 
 @pytest_asyncio.fixture
@@ -67,6 +74,29 @@ async def open_shop(amazon: Amazon, run_service: RunService, issuer: Issuer) -> 
         return shop
 
     return open_one
+
+
+@pytest_asyncio.fixture
+async def retold(amazon: Amazon) -> AsyncIterator[Retold]:
+    """`open_shop(amazon_endpoint_na=retold.url)`: what Amazon shows of orders is what `retold.retell` makes of it."""
+    retold = Retold()
+    async with http.client() as client:
+
+        async def forward(request: Request) -> Response:
+            target = f"{amazon.endpoints['NA']}{request.url.path}?{request.url.query}"
+            kept = ("x-amz-access-token", "content-type")
+            headers = {name: request.headers[name] for name in kept if name in request.headers}
+            answer = await client.request(request.method, target, headers=headers, content=await request.body())
+            if request.method != "GET" or answer.status_code != 200:
+                return Response(answer.content, answer.status_code, media_type="application/json")
+            document = answer.json()
+            for order in document["orders"] if "orders" in document else [document["order"]]:
+                retold.retell(order)
+            return Response(json.dumps(document), media_type="application/json")
+
+        everything = Route("/{path:path}", forward, methods=["GET", "POST"])
+        async with serve(Starlette(routes=[everything])) as retold.url:
+            yield retold
 
 
 @pytest_asyncio.fixture

@@ -119,6 +119,26 @@ async def test_a_shipment_told_twice_is_one_shipment_by_event_and_by_api(shop: S
 
 
 @pytest.mark.row("C7")
+async def test_blanks_around_a_tracking_number_never_reach_amazon(shop: Shop) -> None:
+    by_event, by_api, edited = await imported(shop), await imported(shop), await imported(shop)
+    told = [shop.shipped(by_event, tracking_number=" 1ZA\t"), shop.shipped(edited, method="UP Ground")]
+    await shop.deliver(*told)
+    order = await shop.order(by_api)
+    body = {"carrier": "UPS", "tracking_number": "\n1ZB ", "items": [{"sku": "MUG-1", "quantity": 2}]}
+    await shop.call("POST", f"/v1/orders/{order['id']}/shipments", body)
+    changes = {"method": "UPS Ground", "tracking_number": "\u00a01ZC "}
+    await shop.call("PATCH", f"/v1/shipments/{told[1].shipment_id}", changes)
+    empty = await shop.call("PATCH", f"/v1/shipments/{told[1].shipment_id}", {"tracking_number": " "}, status=400)
+    assert [error["where"] for error in empty["errors"]] == ["body.tracking_number"]
+    await shop.sync_orders()
+    await shop.sync_orders()
+    for amazon_order_id, number in ((by_event, "1ZA"), (by_api, "1ZB"), (edited, "1ZC")):
+        (package,) = (await shop.at_amazon(amazon_order_id))["packages"]
+        assert package["tracking_number"] == number
+    assert [one["status"] for one in (await shop.call("GET", "/v1/shipments"))["items"]] == ["confirmed"] * 3
+
+
+@pytest.mark.row("C7")
 async def test_times_at_the_edge_of_the_calendar_are_refused_with_the_reason_and_stop_nothing(shop: Shop) -> None:
     amazon_order_id = await imported(shop)
     order = await shop.order(amazon_order_id)
@@ -219,6 +239,82 @@ async def test_a_confirmation_that_never_arrived_is_sent_again_as_the_same_packa
     assert (await shop.shipment(told))["status"] == "confirmed"
     books = await shop.at_amazon(amazon_order_id)
     assert (books["confirmations"], len(books["packages"])) == (1, 1)
+
+
+@pytest.mark.row("C8")
+@pytest.mark.edge(14)
+@pytest.mark.fault("F12")
+@pytest.mark.parametrize("change", [{"carrier": "FedEx", "method": "FedEx Ground"}, {"method": "UPS 2nd Day Air"}])
+async def test_what_was_corrected_while_amazon_was_away_is_not_confirmed_by_the_old_package(
+    shop: Shop, change: dict[str, str]
+) -> None:
+    amazon_order_id = await imported(shop)
+    told = shop.shipped(amazon_order_id)
+    await shop.deliver(told)
+    await shop.sync_orders()
+    await shop.call("PATCH", f"/v1/shipments/{told.shipment_id}", change)
+    await shop.amazon.dial("POST", "/sandbox/faults", {"operation": "confirmShipment", "kind": "reset", "count": 100})
+    await shop.sync_orders()
+    await shop.sync_orders()
+    assert (await shop.shipment(told))["status"] == "sending"
+    await shop.amazon.dial("DELETE", "/sandbox/faults")
+    for _ in range(3):
+        await shop.sync_orders()
+    assert (await shop.shipment(told))["status"] == "confirmed"
+    (package,) = (await shop.at_amazon(amazon_order_id))["packages"]
+    expected = {"carrier": "UPS"} | change
+    assert (package["carrier"], package["shipping_method"]) == (expected["carrier"], expected["method"])
+
+
+@pytest.mark.row("C8")
+async def test_a_correction_that_amazon_refuses_is_not_confirmed_by_the_old_package(shop: Shop) -> None:
+    amazon_order_id = await imported(shop)
+    told = shop.shipped(amazon_order_id)
+    await shop.deliver(told)
+    await shop.sync_orders()
+    await shop.call("PATCH", f"/v1/shipments/{told.shipment_id}", {"method": "UPS 2nd Day Air"})
+    fault = {"operation": "confirmShipment", "kind": "status", "status": 400, "count": 1}
+    await shop.amazon.dial("POST", "/sandbox/faults", fault)
+    await shop.sync_orders()
+    refused = await shop.shipment(told)
+    assert (refused["status"], refused["error_code"]) == ("rejected", "InvalidInput")
+
+
+@pytest.mark.row("C7")
+@pytest.mark.edge(12)
+async def test_parcels_without_a_source_answer_the_requests_whose_items_they_carry(shop: Shop) -> None:
+    lines = [{"sku": sku, "quantity": 1, "unit_price": 5} for sku in ("MUG-1", "CUP-1")]
+    amazon_order_id = await imported(shop, lines=lines)
+    order = await shop.order(amazon_order_id)
+    first, second = uuid4(), uuid4()
+    mugs = await shop.routed(order, (first, 1))
+    cups = await shop.routed(order | {"lines": order["lines"][1:]}, (second, 1), decision_version=2)
+    await shop.deliver(mugs, cups)
+    parcels = [shop.shipped(amazon_order_id, items=(ShippedItem(sku=sku, quantity=1),)) for sku in ("CUP-1", "MUG-1")]
+    await shop.deliver(parcels[0])
+    answered = {
+        item["source_id"]: item["status"] for item in (await shop.call("GET", "/v1/fulfillment-requests"))["items"]
+    }
+    assert answered == {str(first): "released", str(second): "shipped"}
+    (event,) = await shop.published(FulfillmentShipped)
+    assert (event.source_id, event.decision_version) == (second, 2)
+    await shop.deliver(parcels[1])
+    assert [event.source_id for event in await shop.published(FulfillmentShipped)] == [second, first]
+
+
+@pytest.mark.row("C7")
+async def test_a_parcel_answers_the_request_of_its_source_whose_lines_it_carries(shop: Shop) -> None:
+    lines = [{"sku": sku, "quantity": 1, "unit_price": 5} for sku in ("MUG-1", "CUP-1")]
+    amazon_order_id = await imported(shop, lines=lines)
+    order = await shop.order(amazon_order_id)
+    source_id = uuid4()
+    await shop.deliver(
+        await shop.routed(order, (source_id, 1)),
+        await shop.routed(order | {"lines": order["lines"][1:]}, (source_id, 1), decision_version=2),
+    )
+    await shop.deliver(shop.shipped(amazon_order_id, 1, source_id=source_id))
+    requests = (await shop.call("GET", "/v1/fulfillment-requests"))["items"]
+    assert {item["decision_version"]: item["status"] for item in requests} == {1: "shipped", 2: "released"}
 
 
 @pytest.mark.edge(14)

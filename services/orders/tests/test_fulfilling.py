@@ -237,6 +237,7 @@ async def cancel_item(shop: Shop, order: dict[str, Any], sku: str, units: int | 
 
 
 @pytest.mark.row("C4", "C6")
+@pytest.mark.edge(48)
 async def test_a_cancelled_item_is_told_to_the_source_that_has_it_which_then_ships_the_rest(shop: Shop) -> None:
     order, first, second = await two_lines_released(shop)
     await cancel_item(shop, order, "CUP-1")
@@ -261,6 +262,7 @@ async def test_a_request_is_done_when_all_that_has_not_left_of_it_is_cancelled(s
 
 
 @pytest.mark.row("C4", "C6")
+@pytest.mark.edge(48)
 async def test_of_an_item_ordered_in_smaller_number_the_newest_request_has_less_to_ship(shop: Shop) -> None:
     order = await imported(shop, lines=[{"sku": "MUG-1", "quantity": 3, "unit_price": 9.99}])
     older, newer = uuid4(), uuid4()

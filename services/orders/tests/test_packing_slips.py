@@ -234,3 +234,29 @@ def test_the_client_chooses_by_what_it_accepts(accept: str, kind: str) -> None:
 def test_nothing_that_is_accepted_is_a_problem(accept: str) -> None:
     with pytest.raises(NotAcceptable):
         preferred(accept)
+
+
+@pytest.mark.row("C4", "D7")
+@pytest.mark.edge(48)
+async def test_a_slip_never_prints_units_that_are_cancelled(shop: Shop) -> None:
+    lines = [{"sku": "MUG-1", "quantity": 3, "unit_price": 9.99}, {"sku": "CUP-1", "quantity": 1, "unit_price": 1}]
+    order = await imported(shop, lines=lines)
+    await shop.deliver(
+        await shop.routed(order, (uuid4(), 2)), await shop.routed(order, (uuid4(), 1), decision_version=2)
+    )
+    found = (await shop.call("GET", "/v1/fulfillment-requests"))["items"]
+    newer, older = sorted(found, key=lambda request: -request["decision_version"])
+    mug, cup = [line["order_item_id"] for line in order["lines"]]
+    cancel = f"/sandbox/orders/{order['amazon_order_id']}/cancel-items"
+
+    async def printed(path: str) -> list[str]:
+        return re.findall(r'<td class="quantity">(\d+)</td>', (await slip(shop, f"{path}/packing-slip.html")).text)
+
+    await shop.amazon.dial("POST", cancel, {"items": {cup: None, mug: 1}})
+    await shop.get_orders()
+    assert await refusal(shop, f"fulfillment-requests/{newer['id']}/packing-slip") == (409, "order-cancelled")
+    both = [f"fulfillment-requests/{older['id']}", f"orders/{order['id']}"]
+    assert [await printed(path) for path in both] == [["2"]] * 2
+    await shop.amazon.dial("POST", cancel, {"items": {mug: 1}})
+    await shop.get_orders()
+    assert [await printed(path) for path in both] == [["1"]] * 2

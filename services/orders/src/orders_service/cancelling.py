@@ -8,7 +8,8 @@ from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from common import clock
-from orders_service.fulfilling import COMMITTED, committed_units, ordered_units
+from orders_service.booking import units_of
+from orders_service.fulfilling import OPEN, committed_units, ordered_units
 from orders_service.models import FulfillmentRequest, Shipment
 from orders_service.order_state import LineState, OrderState
 
@@ -39,13 +40,13 @@ async def cancel_units(session: AsyncSession, order_ids: Sequence[UUID]) -> None
     ordered, committed = await ordered_units(session, order_ids), await committed_units(session, order_ids)
     query = (
         select(FulfillmentRequest)
-        .where(col(FulfillmentRequest.order_id).in_(order_ids), col(FulfillmentRequest.status).in_(COMMITTED[:2]))
+        .where(col(FulfillmentRequest.order_id).in_(order_ids), col(FulfillmentRequest.status).in_(OPEN))
         .order_by(col(FulfillmentRequest.decision_version).desc(), col(FulfillmentRequest.source_id).desc())
         .with_for_update()
         .execution_options(populate_existing=True)
     )
     requests = (await session.exec(query)).all()
-    shipped = await _shipped(session, [request.id for request in requests])
+    shipped = await shipped_units(session, [request.id for request in requests])
     over = {order_id: units - ordered.get(order_id, Counter()) for order_id, units in committed.items()}
     for request in requests:
         if _mark(request, over[request.order_id], shipped[request.id]):
@@ -70,12 +71,11 @@ def _mark(request: FulfillmentRequest, over: Counter[str], shipped: Counter[str]
     return changed
 
 
-async def _shipped(session: AsyncSession, request_ids: Sequence[UUID]) -> Mapping[UUID, Counter[str]]:
+async def shipped_units(session: AsyncSession, request_ids: Sequence[UUID]) -> dict[UUID, Counter[str]]:
     """Units per order item that parcels have taken, by request."""
     query = select(Shipment).where(col(Shipment.fulfillment_request_id).in_(request_ids))
     units: dict[UUID, Counter[str]] = defaultdict(Counter)
     for shipment in (await session.exec(query)).all():
         assert shipment.fulfillment_request_id is not None
-        for line in shipment.lines:
-            units[shipment.fulfillment_request_id][line["order_item_id"]] += line["quantity"]
+        units[shipment.fulfillment_request_id].update(units_of(shipment.lines))
     return units

@@ -8,6 +8,7 @@ from typing import Final
 
 from rapidfuzz import fuzz, process, utils
 
+from common.amazon.order import OrderPackage
 from common.errors import InvalidRequest
 from orders_service.carrier_names import CARRIER_NAMES
 
@@ -109,6 +110,19 @@ def check(carrier: str, method: str, own_methods: Mapping[str, Iterable[str]]) -
             _closest(carrier, CARRIER_NAMES, fuzz.ratio),
         )
     return _method(known, method, (*METHODS.get(known, ()), *own_methods.get(known, ())))
+
+
+def is_shown_as(sent: Sendable | Invalid, package: OrderPackage) -> bool:
+    """Whether Amazon shows a package with the carrier and the method that were sent; what it does not show it may hide.
+
+    `Other` is shown as such or as the name that came with it.
+    """
+    if isinstance(sent, Invalid):
+        return False
+    names = {_plain(name) for name in (sent.carrier_code, sent.carrier_name) if name}
+    if package.carrier and _plain(package.carrier) not in names:
+        return False
+    return not package.shipping_service or _plain(package.shipping_service) == _plain(sent.shipping_method or "")
 
 
 def known_carrier(carrier: str) -> str:

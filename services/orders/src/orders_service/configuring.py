@@ -11,14 +11,13 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 from common import clock
 from common.bulk import run
 from common.callers import Caller
-from common.contracts.orders import OrderChanged
 from common.errors import Conflict, InvalidRequest, NotFound
-from common.outbox import publish
 from orders_service.mapping import US_DEFAULTS, ShippingMapping, bound_twice, policies_by_text
 from orders_service.models import Channel, Order, ShippingPolicy
-from orders_service.order_state import OPEN_STATUSES, Placed, event_of, holds_of
-from orders_service.stored import states_of
+from orders_service.order_state import OPEN_STATUSES
+from orders_service.placing import place_anew
 from orders_service.unimported import retry_skipped
+from orders_service.wanting import wanted_by
 
 UNITED_STATES = "ATVPDKIKX0DER"
 
@@ -31,6 +30,11 @@ class UnknownPolicy(InvalidRequest):
 class MappedTwice(InvalidRequest):
     slug, title = "mapped-twice", "One shipping text or service level is bound to two policies"
     fix = "Bind each text and each service level once"
+
+
+class NoAcknowledgement(InvalidRequest):
+    slug, title = "acknowledgement-not-available", "Imported orders cannot be acknowledged to Amazon yet"
+    fix = "Leave acknowledge out, or send false"
 
 
 class NoDefaults(InvalidRequest):
@@ -60,7 +64,12 @@ async def set_order_settings(
     created_within_days: int,
     acknowledge: bool,
 ) -> Channel:
-    """Sets which new orders are imported; those that the old settings kept out are looked at again."""
+    """Sets which new orders are imported; those that the old settings kept out are looked at again.
+
+    Raises `NoAcknowledgement`: a setting that does nothing would be believed.
+    """
+    if acknowledge:
+        raise NoAcknowledgement
     channel = await channel_of(session, caller, channel_id, lock=True)
     channel.statuses = list(statuses)
     channel.created_within_days = created_within_days
@@ -88,7 +97,7 @@ async def set_shipping_mappings(
     channel.shipping_mappings = [msgspec.structs.asdict(mapping) for mapping in mappings]
     session.add(channel)
     await session.flush()
-    await _release_mapped(session, channel, policies_by_text(mappings))
+    await _release_mapped(session, channel)
     return channel
 
 
@@ -137,28 +146,18 @@ async def delete_policy(session: AsyncSession, caller: Caller, policy_id: UUID) 
     await session.delete(policy)
 
 
-async def _release_mapped(session: AsyncSession, channel: Channel, policies: dict[str, str]) -> None:
+async def _release_mapped(session: AsyncSession, channel: Channel) -> None:
     """The channel's row is locked, so no page is being stored that has not seen these mappings."""
+    wanted = await wanted_by(session, channel.connection_id)
     query = (
         select(Order)
         .where(
             Order.channel_id == channel.id,
             col(Order.holds).contains(["unmapped_shipping"]),
-            col(Order.service_level).in_(policies),
+            col(Order.service_level).in_(wanted.channels[channel.marketplace_id].policies),
         )
         .order_by(col(Order.selling_partner_id), col(Order.amazon_order_id))
         .with_for_update()
     )
     orders = (await session.exec(query.execution_options(populate_existing=True))).all()
-    states = await states_of(session, orders)
-    events = []
-    for order, state in zip(orders, states, strict=True):
-        order.shipping_policy = policies[order.service_level or ""]
-        order.holds = list(holds_of(state, mapped=True, channel_known=True))
-        order.version += 1
-        session.add(order)
-        placed = Placed(
-            order.account_id, order.selling_partner_id, order.channel_id, order.shipping_policy, order.holds
-        )
-        events.append(event_of(OrderChanged, state, placed, order.version))
-    await publish(session, *events)
+    await place_anew(session, wanted, orders)

@@ -7,6 +7,7 @@ from uuid import UUID
 
 import structlog
 from prometheus_client import Counter
+from sqlalchemy.orm import aliased
 from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
@@ -21,9 +22,10 @@ from common.db import Database
 from common.jobs import Work
 from common.outbox import publish
 from orders_service import carriers
-from orders_service.asking import seller_now, seller_of
+from orders_service.asking import seller_now, seller_of, tell_paused
+from orders_service.booking import units_of
 from orders_service.fulfilling import reference_of
-from orders_service.models import Order, Shipment
+from orders_service.models import Channel, Connection, Order, Shipment
 from orders_service.order_state import CANCELLED
 from orders_service.shipping import (
     CONFIRMED,
@@ -72,6 +74,7 @@ class SyncOrders:
         async with self._db.transaction() as session:
             await work.hold(session)
             seller = await seller_of(session, work)
+            tell_paused(work, await _paused_channels(session, work))
             applied = await apply_waiting(session, seller.account_id, seller.selling_partner_id)
             await _alarm_waiting(session, work, seller)
         if applied:
@@ -83,11 +86,24 @@ class SyncOrders:
 
     async def _next(self, work: Work, begun: datetime) -> _Due | None:
         """The order with a shipment to send or to look for; the earliest to ship comes first."""
+        # An order is its seller's: one that an earlier connection imported is confirmed by this one.
+        seller = aliased(Connection)
         query = (
             select(Order.id, Order.amazon_order_id, Order.marketplace_id)
             .join(Shipment, col(Shipment.order_id) == col(Order.id))
+            .join(Connection, col(Connection.id) == col(Order.connection_id))
+            .join(
+                seller,
+                (col(seller.account_id) == col(Order.account_id))
+                & (col(seller.selling_partner_id) == col(Order.selling_partner_id))
+                & (col(seller.region) == col(Connection.region)),
+            )
+            .outerjoin(
+                Channel, (col(Channel.id) == col(Order.channel_id)) & col(Channel.paused) & ~col(Channel.deleted)
+            )
             .where(
-                Order.connection_id == work.connection_id,
+                seller.id == work.connection_id,
+                col(Channel.id).is_(None),
                 col(Shipment.status).in_((QUEUED, SENDING, UNVERIFIED)),
                 col(Shipment.next_attempt_at) <= begun,
             )
@@ -120,8 +136,9 @@ class SyncOrders:
         async with self._db.transaction() as session:
             await work.hold(session)
             stored, shipments = await _lock(session, due.order_id, (SENDING, UNVERIFIED))
+            methods = await own_methods(session, stored.account_id)
             for shipment in shipments:
-                if package := _shown(shipment, packages):
+                if package := _shown(shipment, carriers.check(shipment.carrier, shipment.method, methods), packages):
                     await _confirm(session, stored, shipment, package)
                     work.count("confirmed")
                     work.moved = True
@@ -227,7 +244,8 @@ class SyncOrders:
         async with self._db.transaction() as session:
             await work.hold(session)
             order, (shipment,) = await _lock(session, due.order_id, (SENDING,), parcel.shipment_id)
-            if package := _shown(shipment, packages):
+            package = _shown_elsewhere(shipment, packages) if _is_already_fulfilled(refused) else None
+            if package:
                 await _confirm(session, order, shipment, package)
                 work.count("confirmed")
             elif _is_already_fulfilled(refused):
@@ -238,6 +256,13 @@ class SyncOrders:
                 code = refused.code or "refused"
                 await reject(session, order, shipment, code, _words(refused))
                 work.error(code, _words(refused), amazon_order_id=due.amazon_order_id)
+
+
+async def _paused_channels(session: AsyncSession, work: Work) -> Sequence[Channel]:
+    query = select(Channel).where(
+        Channel.connection_id == work.connection_id, col(Channel.paused), ~col(Channel.deleted)
+    )
+    return (await session.exec(query.order_by(col(Channel.id)))).all()
 
 
 async def _lock(
@@ -268,14 +293,25 @@ def _package(order: Order, shipment: Shipment, checked: carriers.Sendable) -> Pa
     )
 
 
-def _shown(shipment: Shipment, packages: Sequence[OrderPackage]) -> OrderPackage | None:
-    """The package at Amazon that is this shipment: of this tracking number, with exactly these items."""
-    items = {line["order_item_id"]: line["quantity"] for line in shipment.lines}
+def _shown(
+    shipment: Shipment, sent: carriers.Sendable | carriers.Invalid, packages: Sequence[OrderPackage]
+) -> OrderPackage | None:
+    """The shipment's own package when Amazon shows it as it was sent: what was corrected meanwhile is not there yet."""
     for package in packages:
-        held = {item.order_item_id: item.quantity for item in package.package_items}
-        if package.tracking_number == shipment.tracking_number and held in (items, {}):
-            return package
+        if package.package_reference_id == str(shipment.package_reference_id):
+            return package if _holds(package, shipment) and carriers.is_shown_as(sent, package) else None
     return None
+
+
+def _shown_elsewhere(shipment: Shipment, packages: Sequence[OrderPackage]) -> OrderPackage | None:
+    """A package that somebody else confirmed, under a reference of theirs, with this tracking and these items."""
+    own = str(shipment.package_reference_id)
+    return next((one for one in packages if one.package_reference_id != own and _holds(one, shipment)), None)
+
+
+def _holds(package: OrderPackage, shipment: Shipment) -> bool:
+    held = {item.order_item_id: item.quantity for item in package.package_items}
+    return package.tracking_number == shipment.tracking_number and held in (dict(units_of(shipment.lines)), {})
 
 
 def _is_already_fulfilled(refused: InvalidInput | AmazonNotFound) -> bool:

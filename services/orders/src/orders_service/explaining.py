@@ -7,8 +7,10 @@ from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from common.callers import Caller
-from orders_service.models import Connection, FulfillmentRequest, ImportCursor, Order, UnimportedOrder
-from orders_service.order_state import AMAZON
+from orders_service.asking import RESUME
+from orders_service.models import Channel, Connection, FulfillmentRequest, ImportCursor, Order, UnimportedOrder
+from orders_service.order_state import not_ours_to_ship
+from orders_service.wanting import paused
 
 
 class Reason(NamedTuple):
@@ -20,20 +22,32 @@ class Reason(NamedTuple):
 
 
 _BACK_FILL = 'POST /v1/operations with {"operation": "get_orders", "connection_id", "amazon_order_ids": [...]}'
-_FIXES = {
-    "no_channel": "Create a channel for this marketplace; the next Get Orders reads the order again",
+# By code: what a person can do about it. The tests do each and see its code go away.
+FIXES = {
+    "no_channel": "Create a channel with POST /v1/channels of the auth service; the next Get Orders reads it again",
+    "not_sold_on_amazon": "",
+    "unknown_marketplace": "",
+    "channel_paused": RESUME,
     "status_not_configured": "Add the status with PUT /v1/channels/{id}/order-settings",
     "too_old": "Raise created_within_days with PUT /v1/channels/{id}/order-settings",
     "malformed": "Nothing to set: every Get Orders reads the order again; tell us when it stays",
     "pending": "Nothing to do: Amazon releases the order when payment is settled",
     "unmapped_shipping": "Map its service level with PUT /v1/channels/{id}/shipping-mappings",
-    "unknown_channel": "Create the channel of its marketplace again",
+    "unknown_channel": "Create the channel of its marketplace again with POST /v1/channels of the auth service",
     "cancel_requested": "The buyer asked to cancel: cancel the order in Seller Central, or decline the request there",
-    "no_source_has_sku": "Add the SKU to a source's inventory",
-    "none_in_stock": "Raise a source's quantity of the SKU",
-    "none_compliant": "Switch on the source's compliance with the Amazon agreement",
-    "rule_not_satisfiable": "Change the channel's routing group",
-    "already_released": "See its fulfillment requests: a source ships the items, or refuses and they are routed anew",
+    "no_address": "Have Amazon grant the application the role Direct-to-Consumer Delivery and authorize the connection "
+    "again; the address comes with the next Get Orders, or at once with " + _BACK_FILL,
+    "line_without_sku": "Give its offer a SKU in Seller Central; it comes with the next Get Orders, or at once with "
+    + _BACK_FILL,
+    "in_store_pick_up": "Hand it out in the store and mark it as picked up in Seller Central: it has no parcel",
+    "easy_ship": "Schedule its pick-up in Seller Central: Amazon's own carrier collects it",
+    "ship_plus": "Buy its label in Seller Central: Amazon confirms a Ship+ order itself",
+    "seller_flex": "Ship it with the tool of Amazon's that your warehouse has for this program",
+    "no_source_has_sku": "Add the SKU with PUT /v1/sources/{id}/inventory of the compliance service",
+    "none_in_stock": "Raise a quantity of the SKU with PUT /v1/sources/{id}/inventory of the compliance service",
+    "none_compliant": "Attest it with PUT /v1/sources/{id}/attestation of the compliance service",
+    "rule_not_satisfiable": "Change its rules with PUT /v1/channels/{id}/routing-group of the compliance service",
+    "already_released": "See GET /v1/fulfillment-requests?order_id=: a source ships the items, or refuses to fill",
 }
 
 
@@ -49,22 +63,29 @@ async def explain(session: AsyncSession, caller: Caller, connection_id: UUID, am
     ).one_or_none()
     if order is None:
         return await _why_not_imported(session, connection, amazon_order_id)
-    if order.fulfilled_by == AMAZON:
-        return [Reason("fulfilled_by_amazon", "Amazon ships this order: it is neither routed nor confirmed", "")]
-    reasons = [Reason(hold, f"held: {hold.replace('_', ' ')}", _FIXES.get(hold, "")) for hold in order.holds]
+    if foreign := not_ours_to_ship(order.fulfilled_by):
+        return [Reason(*foreign, "")]
+    reasons = [Reason(hold, f"held: {hold.replace('_', ' ')}", FIXES.get(hold, "")) for hold in order.holds]
     if order.held_code:
-        reasons.append(Reason(order.held_code, order.held_detail or "", _FIXES.get(order.held_code, "")))
-    return reasons or await _why_not_routed(session, order)
+        reasons.append(Reason(order.held_code, order.held_detail or "", FIXES.get(order.held_code, "")))
+    return [*await _of_channel(session, order), *(reasons or await _why_not_routed(session, order))]
+
+
+async def _of_channel(session: AsyncSession, order: Order) -> list[Reason]:
+    channel = await session.get(Channel, order.channel_id)
+    if channel is None or channel.deleted or not channel.paused:
+        return []
+    return [Reason(*paused(channel), FIXES["channel_paused"])]
 
 
 async def _why_not_imported(session: AsyncSession, connection: Connection, amazon_order_id: str) -> list[Reason]:
     skipped = await session.get(UnimportedOrder, (connection.id, amazon_order_id))
     if skipped is not None:
-        return [Reason(skipped.code, skipped.detail, _FIXES.get(skipped.code, ""))]
+        return [Reason(skipped.code, skipped.detail, FIXES.get(skipped.code, ""))]
     cursor = await session.get(ImportCursor, connection.id)
     if cursor is None:
         what = "Get Orders has not come to its end for this connection yet"
-        return [Reason("never_run", what, "See its operation runs: GET /v1/operations?connection_id=")]
+        return [Reason("never_run", what, "See its runs with GET /v1/operations?connection_id=")]
     what = f"Amazon has not shown this order; updates are seen from {cursor.last_updated_after.isoformat()} on"
     return [Reason("not_seen", what, _BACK_FILL)]
 

@@ -23,8 +23,9 @@ from common.contracts.orders import (
 )
 from common.errors import Conflict
 from common.outbox import publish
+from orders_service.booking import units_of
 from orders_service.models import FulfillmentRequest, Order, OrderLine, Shipment, SourceCompliance
-from orders_service.order_state import AMAZON, OPEN_STATUSES
+from orders_service.order_state import OPEN_STATUSES, not_ours_to_ship
 
 log = structlog.get_logger()
 
@@ -32,7 +33,8 @@ D = TypeVar("D", bound=Decision)
 
 # Statuses: planned -> released -> acknowledged -> shipped; refused after release, withdrawn instead of it. A request
 # is planned only inside the transaction of its decision, which ends in a release or in a withdrawal.
-COMMITTED = ("released", "acknowledged", "shipped")
+OPEN = ("released", "acknowledged")
+COMMITTED = (*OPEN, "shipped")
 
 
 class RequestNotOpen(Conflict):
@@ -161,8 +163,8 @@ def _refusal(
     order: Order, event: OrderRouted, sources: dict[tuple[UUID, UUID], SourceCompliance]
 ) -> tuple[str, str] | None:
     """Reason and detail when the route must not be followed."""
-    if order.fulfilled_by == AMAZON:
-        return "fulfilled_by_amazon", "Amazon ships this order"
+    if foreign := not_ours_to_ship(order.fulfilled_by):
+        return foreign
     if order.status not in OPEN_STATUSES:
         return "order_closed", f"the order is {order.status}"
     if order.holds:
@@ -237,14 +239,14 @@ async def _left_unasked(session: AsyncSession, order_ids: Sequence[UUID]) -> dic
     shipped: dict[UUID, Counter[str]] = {order_id: Counter() for order_id in order_ids}
     answers: dict[UUID, tuple[FulfillmentRequest, Counter[str]]] = {}
     for order_id, lines, request in (await session.exec(parcels)).all():
-        units = _count(lines)
+        units = units_of(lines)
         if order_id:
             shipped[order_id].update(units)
         if request:
             answers.setdefault(request.id, (request, Counter()))[1].update(units)
     asked: dict[UUID, Counter[str]] = {order_id: Counter() for order_id in order_ids}
     for request, units in answers.values():
-        asked[request.order_id].update(units & _count(request.lines))
+        asked[request.order_id].update(units & units_of(request.lines))
     left: dict[UUID, Counter[str]] = {order_id: Counter() for order_id in order_ids}
     query = select(OrderLine).where(col(OrderLine.order_id).in_(order_ids))
     for line in (await session.exec(query)).all():
@@ -253,13 +255,6 @@ async def _left_unasked(session: AsyncSession, order_ids: Sequence[UUID]) -> dic
         gone = max(line.quantity_fulfilled, shipped[line.order_id][item])
         left[line.order_id][item] = gone - asked[line.order_id][item]
     return left
-
-
-def _count(lines: Sequence[dict[str, Any]]) -> Counter[str]:
-    units = Counter[str]()
-    for line in lines:
-        units[line["order_item_id"]] += line["quantity"]
-    return units
 
 
 def _planned(order: Order, event: OrderRouted) -> list[FulfillmentRequest]:

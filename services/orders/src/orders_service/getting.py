@@ -19,7 +19,7 @@ from common.crypto import KeyRing
 from common.db import Database
 from common.jobs import RunFailed, Work
 from orders_service import unimported
-from orders_service.asking import seller_now, seller_of
+from orders_service.asking import seller_now, seller_of, tell_paused
 from orders_service.importing import PageResult, store_page
 from orders_service.models import Channel, ImportCursor
 
@@ -44,6 +44,9 @@ class GetOrders:
         async with self._db.transaction() as session:
             await seller_of(session, work)
             channels = await _channels(session, work)
+        tell_paused(work, channels)
+        if all(channel.paused for channel in channels):
+            return
         with outcomes():
             if wanted := work.parameters.get("amazon_order_ids"):
                 await self._back_fill(work, wanted)

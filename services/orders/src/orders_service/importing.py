@@ -6,6 +6,7 @@ from typing import Any
 from uuid import UUID, uuid4
 
 import msgspec
+import structlog
 from prometheus_client import Counter
 from sqlmodel.ext.asyncio.session import AsyncSession
 
@@ -15,7 +16,7 @@ from common.amazon.client import Seller
 from common.amazon.orders import MalformedOrder
 from common.bulk import insert_page, run
 from common.contracts.orders import OrderCancelled, OrderChanged, OrderEvent, OrderImported
-from common.crypto import KeyRing
+from common.crypto import KeyLost, KeyRing, Unreadable
 from common.outbox import publish
 from orders_service import personal_data, unimported
 from orders_service.cancelling import cancel_units, has_lost_units
@@ -28,17 +29,17 @@ from orders_service.order_state import (
     OrderState,
     Placed,
     event_of,
-    holds_of,
     merge,
     read_order,
     what_matters,
 )
 from orders_service.stored import STATE_COLUMNS, lines_of
-from orders_service.wanting import ChannelSettings, Wanted, wanted_by, why_not
+from orders_service.wanting import Wanted, paused, place, wanted_by, why_not
 
 orders_stored = Counter("entrepot_orders_stored_total", "Orders of stored pages by what became of them", ["outcome"])
 
 _encoder = msgspec.json.Encoder()
+log = structlog.get_logger()
 
 _ORDER = (
     *("id", "account_id", "connection_id", "channel_id", "selling_partner_id", "shipping_policy", "holds", "version"),
@@ -46,13 +47,14 @@ _ORDER = (
 )
 _LINE = ("order_id", "account_id", *LineState._fields)
 # One row of changes to a stored order; what Amazon left out is already merged in.
-_CHANGED = ("id", "channel_id", "shipping_policy", "holds", "version", "personal_data", *STATE_COLUMNS)
+_CHANGED = ("id", "connection_id", "channel_id", "shipping_policy", "holds", "version", "personal_data", *STATE_COLUMNS)
 _UPDATE_ORDERS = f"""
     update orders set {", ".join(f"{name} = new.{name}" for name in _CHANGED if name not in ("id", "personal_data"))},
         personal_data = coalesce(new.personal_data, orders.personal_data)
-    from unnest($1::uuid[], $2::uuid[], $3::text[], $4::jsonb[], $5::int[], $6::bytea[], $7::text[], $8::text[],
-        $9::text[], $10::text[], $11::text[], $12::timestamptz[], $13::timestamptz[], $14::timestamptz[], $15::text[],
-        $16::text[], $17::text[], $18::numeric[], $19::text[]) as new ({", ".join(_CHANGED)})
+    from unnest($1::uuid[], $2::uuid[], $3::uuid[], $4::text[], $5::jsonb[], $6::int[], $7::bytea[], $8::text[],
+        $9::text[], $10::text[], $11::text[], $12::text[], $13::timestamptz[], $14::timestamptz[], $15::timestamptz[],
+        $16::text[], $17::text[], $18::text[], $19::numeric[], $20::text[], $21::text[], $22::bool[],
+        $23::int[]) as new ({", ".join(_CHANGED)})
     where orders.id = new.id
 """  # noqa: S608 - own names
 _LINE_CHANGES = ", ".join(f"{name} = excluded.{name}" for name in LineState._fields[1:])
@@ -60,7 +62,7 @@ _LINE_CHANGES = ", ".join(f"{name} = excluded.{name}" for name in LineState._fie
 
 @dataclass(slots=True)
 class PageResult:
-    """What became of a page's orders. `settled` are those written, `errors` (code, detail, Amazon order id)."""
+    """What became of a page's orders. `settled` are those that are orders now; `errors` (code, detail, Amazon id)."""
 
     imported: int = 0
     changed: int = 0
@@ -90,7 +92,10 @@ async def store_page(
     orders: Sequence[amazon_order.Order],
     malformed: Sequence[MalformedOrder] = (),
 ) -> PageResult:
-    """Stores what is new or newer and announces what matters; a page that is known writes and announces nothing."""
+    """Stores what is new or newer and announces what matters; a page that is known writes and announces nothing.
+
+    An answer as old as what is stored adds what was missing there: Amazon fills an order in without saying so.
+    """
     result = PageResult()
     wanted = await wanted_by(session, seller.connection_id)
     incoming, refused = _read(orders)
@@ -99,10 +104,11 @@ async def store_page(
     waiting = dict(sorted(incoming.items()))
     while waiting:
         known = await _lock_known(session, seller, waiting)
-        newer = [(found, waiting[key]) for key, found in known.items() if _is_newer(waiting[key].state, found.state)]
-        result.unchanged += len(known) - len(newer)
-        if newer:
-            await _update(session, ring, seller, wanted, newer, result)
+        fresh = [(found, waiting[key]) for key, found in known.items() if _may_add(waiting[key].state, found.state)]
+        result.unchanged += len(known) - len(fresh)
+        result.settled |= set(known)
+        if fresh := await _leave_paused(session, seller, wanted, fresh, result):
+            await _update(session, ring, seller, wanted, fresh, result)
         new = [incoming for key, incoming in waiting.items() if key not in known]
         taken = await _insert(session, ring, seller, wanted, new, result)
         # What somebody else inserted in this very moment is known now: look at it again.
@@ -119,6 +125,12 @@ async def store_page(
 
 def _is_newer(state: OrderState, known: OrderState) -> bool:
     return state.last_updated_at > known.last_updated_at
+
+
+def _may_add(state: OrderState, known: OrderState) -> bool:
+    """Whether an answer is newer than what is stored, or as old and fuller (edge 36)."""
+    fuller = state.facts > known.facts or (state.has_address and not known.has_address)
+    return _is_newer(state, known) or (fuller and state.last_updated_at == known.last_updated_at)
 
 
 def _read(orders: Iterable[amazon_order.Order]) -> tuple[dict[str, _Incoming], list[unimported.Refused]]:
@@ -155,12 +167,6 @@ def _as_stored(seller: Seller, row: Any, lines: tuple[LineState, ...]) -> _Store
     return _Stored(row[0], row[1], placed, OrderState(**dict(zip(STATE_COLUMNS, row[5:], strict=True)), lines=lines))
 
 
-def _placed(seller: Seller, channel_id: UUID, channel: ChannelSettings | None, state: OrderState) -> Placed:
-    policy = channel.policies.get(state.service_level or "") if channel else None
-    holds = holds_of(state, mapped=policy is not None, channel_known=channel is not None)
-    return Placed(seller.account_id, seller.selling_partner_id, channel_id, policy, holds)
-
-
 async def _insert(
     session: AsyncSession,
     ring: KeyRing,
@@ -179,7 +185,8 @@ async def _insert(
             skipped.append((state, reason or ("", "")))
             continue
         order_id = uuid4()
-        placed = _placed(seller, channel.channel_id, channel, state)
+        nowhere = Placed(seller.account_id, seller.selling_partner_id, channel.channel_id, None, ())
+        placed = place(nowhere, channel, state)
         sealed = None
         if personal := personal_data.of_order(incoming.answer):
             sealed, wrapped = personal_data.seal(ring, seller.account_id, order_id, personal)
@@ -224,28 +231,55 @@ async def _insert(
     return inserted_ids | {state.amazon_order_id for state, _ in skipped}
 
 
+async def _leave_paused(
+    session: AsyncSession,
+    seller: Seller,
+    wanted: Wanted,
+    fresh: Sequence[tuple[_Stored, _Incoming]],
+    result: PageResult,
+) -> list[tuple[_Stored, _Incoming]]:
+    """Those whose channel is not paused; what is newer of the others is read when their channel goes on."""
+    going, left = [], []
+    for known, incoming in fresh:
+        channel = wanted.channels.get(known.state.marketplace_id)
+        if channel is None or not channel.paused:
+            going.append((known, incoming))
+        elif _is_newer(incoming.state, known.state):
+            left.append((incoming.state, paused(channel)))
+        else:
+            result.unchanged += 1
+    await unimported.skip(session, seller, left)
+    result.skipped += len(left)
+    result.settled -= {state.amazon_order_id for state, _ in left}
+    return going
+
+
 async def _update(
     session: AsyncSession,
     ring: KeyRing,
     seller: Seller,
     wanted: Wanted,
-    newer: Sequence[tuple[_Stored, _Incoming]],
+    fresh: Sequence[tuple[_Stored, _Incoming]],
     result: PageResult,
 ) -> None:
-    """Merges newer answers into locked orders; only what matters becomes an event and a new version."""
-    stored_lines = await lines_of(session, [known.id for known, _ in newer])
-    sealed = await _reseal(session, ring, seller, newer)
+    """Merges answers that are not older into locked orders; only what matters becomes an event and a new version."""
+    stored_lines = await lines_of(session, [known.id for known, _ in fresh])
+    sealed = await _reseal(session, ring, seller, fresh)
     orders, lines, events, cancelled, lessened = [], [], [], [], []
-    for known, incoming in newer:
+    for known, incoming in fresh:
         before = msgspec.structs.replace(known.state, lines=tuple(stored_lines[known.id]))
-        state = merge(before, incoming.state)
-        placed = _placed(seller, known.placed.channel_id, wanted.channels.get(state.marketplace_id), state)
+        newer = _is_newer(incoming.state, before)
+        state = merge(before, incoming.state) if newer else merge(incoming.state, before)
+        if not newer and state == before and known.id not in sealed:
+            continue
+        placed = place(known.placed, wanted.channels.get(state.marketplace_id), state)
         matters = what_matters(before, known.placed) != what_matters(state, placed)
         version = known.version + 1 if matters else known.version
         orders.append(
             (
-                *(known.id, placed.channel_id, placed.shipping_policy, _encoder.encode(placed.holds).decode(), version),
-                *(sealed.get(known.id), *[getattr(state, name) for name in STATE_COLUMNS]),
+                *(known.id, seller.connection_id, placed.channel_id, placed.shipping_policy),
+                *(_encoder.encode(placed.holds).decode(), version, sealed.get(known.id)),
+                *[getattr(state, name) for name in STATE_COLUMNS],
             )
         )
         lines += [(known.id, seller.account_id, *line) for line in state.lines]
@@ -255,7 +289,8 @@ async def _update(
             cancelled.append(known.id)
         elif has_lost_units(before, state):
             lessened.append(known.id)
-    await run(session, _UPDATE_ORDERS, *map(list, zip(*orders, strict=True)))
+    if orders:
+        await run(session, _UPDATE_ORDERS, *map(list, zip(*orders, strict=True)))
     await insert_page(
         session, OrderLine, _LINE, lines, f"on conflict (order_id, order_item_id) do update set {_LINE_CHANGES}"
     )
@@ -264,9 +299,8 @@ async def _update(
     if lessened:
         await cancel_units(session, lessened)
     await publish(session, *events)
-    result.settled |= {known.state.amazon_order_id for known, _ in newer}
     result.changed += len(events)
-    result.unchanged += len(newer) - len(events)
+    result.unchanged += len(fresh) - len(events)
 
 
 def _kind(before: OrderState, state: OrderState) -> type[OrderEvent]:
@@ -274,12 +308,33 @@ def _kind(before: OrderState, state: OrderState) -> type[OrderEvent]:
 
 
 async def _reseal(
-    session: AsyncSession, ring: KeyRing, seller: Seller, newer: Sequence[tuple[_Stored, _Incoming]]
+    session: AsyncSession, ring: KeyRing, seller: Seller, fresh: Sequence[tuple[_Stored, _Incoming]]
 ) -> dict[UUID, bytes]:
     """Seals buyers' data that came (or came anew), by order; an order whose key was destroyed stays without."""
+    told = {known.id: personal for known, one in fresh if (personal := personal_data.of_order(one.answer))}
+    stored = await run(
+        session,
+        "select o.id, o.personal_data, k.wrapped from orders o left join order_key k on k.order_id = o.id "
+        "where o.id = any($1) and k.destroyed_at is null",
+        list(told),
+    )
+    by_id = {row[0]: row for row in stored}
     sealed, keys = {}, []
-    for known, incoming in newer:
-        if incoming.answer.recipient is not None and (personal := personal_data.of_order(incoming.answer)):
+    for known, incoming in fresh:
+        if known.id not in by_id:
+            continue
+        before, personal, newer = None, told[known.id], _is_newer(incoming.state, known.state)
+        try:
+            if by_id[known.id].personal_data and by_id[known.id].wrapped:
+                before = personal_data.unseal(ring, seller.account_id, *by_id[known.id])
+        except (KeyLost, Unreadable):
+            log.warning("personal_data_unreadable", order_id=str(known.id))
+            if not newer:
+                # The key may come back, and this answer tells nothing that is not sealed under it.
+                continue
+        if before is not None:
+            personal = personal_data.fill(personal, before) if newer else personal_data.fill(before, personal)
+        if personal != before:
             sealed[known.id], wrapped = personal_data.seal(ring, seller.account_id, known.id, personal)
             keys.append((known.id, seller.account_id, wrapped))
     replaced = await insert_page(

@@ -104,6 +104,9 @@ class Order(OrdersTable, table=True):
     currency: str | None = Field(default=None, max_length=3)
     total: Decimal | None = Field(default=None, max_digits=18, decimal_places=4)
     replaces: str | None = None
+    special_program: str | None = None
+    has_address: bool = False
+    facts: int = 0
     shipping_policy: str | None = None
     holds: list[str] = Field(default_factory=list, sa_type=JSONB)
     version: int

@@ -14,9 +14,19 @@ from common.amazon import order as amazon_order
 from common.amazon.marketplaces import is_marketplace, marketplace
 from common.contracts.orders import OrderEvent
 
-AMAZON = "AMAZON"
+AMAZON, MERCHANT = "AMAZON", "MERCHANT"
 CANCELLED = "CANCELLED"
 OPEN_STATUSES = ("UNSHIPPED", "PARTIALLY_SHIPPED")
+CLOSED_STATUSES = ("SHIPPED", CANCELLED, "UNFULFILLABLE")
+
+# What ships by rules of its own and is confirmed otherwise, if at all (FACTS 8.2.7, 8.4.4, 12.3): the hold of each.
+HOLD_OF_PROGRAM = {
+    "IN_STORE_PICK_UP": "in_store_pick_up",
+    "AMAZON_EASY_SHIP": "easy_ship",
+    "FBM_SHIP_PLUS": "ship_plus",
+    "SELLER_FLEX": "seller_flex",
+    "FULFILLMENT_ORDERS": "seller_flex",
+}
 
 _REPLACEMENTS = ("REPLACEMENT_ORIGINAL_ID", "EXCHANGE_ORIGINAL_ID")
 
@@ -41,7 +51,12 @@ class LineState(NamedTuple):
 
 
 class OrderState(msgspec.Struct, frozen=True, gc=False):
-    """An order without anything of its buyer but region and country."""
+    """An order without anything of its buyer but region and country.
+
+    `marketplace_id` is empty when the order was not placed at Amazon; such an order is never stored.
+    `special_program` is Amazon's name of the program by whose rules it ships (`HOLD_OF_PROGRAM`). `facts` counts what
+    Amazon said of the buyer, the items and the money: an equally new answer that says no more has nothing to fill in.
+    """
 
     amazon_order_id: str
     marketplace_id: str
@@ -56,11 +71,23 @@ class OrderState(msgspec.Struct, frozen=True, gc=False):
     currency: str | None
     total: Decimal | None
     replaces: str | None
+    special_program: str | None
+    has_address: bool
+    facts: int
     lines: tuple[LineState, ...]
 
     @property
     def is_pending(self) -> bool:
         return is_pending(self.status)
+
+
+def not_ours_to_ship(fulfilled_by: str) -> tuple[str, str] | None:
+    """Code and detail unless the merchant ships the order; a new word is not guessed at (edge 28)."""
+    if fulfilled_by == MERCHANT:
+        return None
+    if fulfilled_by == AMAZON:
+        return "fulfilled_by_amazon", "Amazon ships this order: it is neither routed nor confirmed"
+    return "not_fulfilled_by_merchant", f"{fulfilled_by} ships this order, not the merchant"
 
 
 def is_pending(status: str) -> bool:
@@ -86,9 +113,7 @@ def read_order(order: amazon_order.Order) -> OrderState:
         raise NotAnOrder("fulfillment.fulfillmentStatus or fulfilledBy is absent")
     if not order.order_items:
         raise NotAnOrder("orderItems is empty")
-    marketplace_id = order.sales_channel.marketplace_id
-    if not marketplace_id:
-        raise NotAnOrder("salesChannel.marketplaceId is absent")
+    marketplace_id = _marketplace_id(order.sales_channel)
     currency = _currency(order, marketplace_id)
     settled = not is_pending(fulfillment.fulfillment_status) and fulfillment.fulfillment_status != CANCELLED
     total = order.proceeds.grand_total if order.proceeds else None
@@ -108,8 +133,32 @@ def read_order(order: amazon_order.Order) -> OrderState:
         currency=currency,
         total=to_minor_units(total.amount, total.currency_code) if total else None,
         replaces=next((a.order_id for a in order.associated_orders if a.association_type in _REPLACEMENTS), None),
+        special_program=next((program for program in HOLD_OF_PROGRAM if program in order.programs), None),
+        has_address=address is not None and address.is_deliverable,
+        facts=_facts(order),
         lines=tuple([_read_line(item, position, currency, settled) for position, item in enumerate(order.order_items)]),
     )
+
+
+def _facts(order: amazon_order.Order) -> int:
+    recipient, money = order.recipient, order.proceeds
+    parts: list[msgspec.Struct | None] = [order.buyer, recipient, recipient and recipient.delivery_address, money]
+    for item in order.order_items:
+        fulfillment, price = item.fulfillment, item.product.price
+        packing = fulfillment.packing if fulfillment else None
+        parts += [item, item.product, price, price and price.unit_price, packing, packing and packing.gift_option]
+    told = [msgspec.structs.astuple(part) for part in parts if part is not None]
+    return sum(len(values) - values.count(None) for values in told)
+
+
+def _marketplace_id(channel: amazon_order.SalesChannel) -> str:
+    """Empty when the order was placed outside Amazon, as those that Amazon ships for a seller's own shop (edge 35)."""
+    name = channel.channel_name.casefold().replace("-", "_")
+    if name == "non_amazon" or (not channel.marketplace_id and name != "amazon"):
+        return ""
+    if not channel.marketplace_id:
+        raise NotAnOrder("salesChannel.marketplaceId is absent")
+    return channel.marketplace_id
 
 
 def _currency(order: amazon_order.Order, marketplace_id: str) -> str | None:
@@ -157,7 +206,10 @@ def _still_ordered(item: amazon_order.OrderItem) -> int:
 
 
 def merge(stored: OrderState, newer: OrderState) -> OrderState:
-    """The newer answer over what is stored. What it leaves out (a cancelled order comes blank) is kept (edge 7)."""
+    """The newer answer over what is stored. What it leaves out (a cancelled order comes blank) is kept (edge 7).
+
+    Of two that are equally new the stored one goes as `newer`: only what it lacks is taken (edge 36).
+    """
     known = {line.order_item_id: line for line in stored.lines}
     lines = [_merge_line(known.pop(line.order_item_id, None), line) for line in newer.lines]
     return msgspec.structs.replace(
@@ -167,10 +219,18 @@ def merge(stored: OrderState, newer: OrderState) -> OrderState:
         region=newer.region or stored.region,
         country=newer.country or stored.country,
         currency=newer.currency or stored.currency,
-        total=stored.total if newer.total is None else newer.total,
+        total=_known(newer.total, stored.total),
         replaces=newer.replaces or stored.replaces,
+        special_program=newer.special_program or stored.special_program,
+        has_address=newer.has_address or stored.has_address,
+        facts=max(newer.facts, stored.facts),
         lines=(*lines, *known.values()),
     )
+
+
+def _known(newer: Decimal | None, stored: Decimal | None) -> Decimal | None:
+    """A line without money is read as free (edge 9): over a price that is known, zero says nothing."""
+    return newer if newer or stored is None else stored
 
 
 def _merge_line(stored: LineState | None, newer: LineState) -> LineState:
@@ -182,7 +242,7 @@ def _merge_line(stored: LineState | None, newer: LineState) -> LineState:
         title=newer.title or stored.title,
         quantity=newer.quantity or stored.quantity,
         quantity_fulfilled=max(newer.quantity_fulfilled, stored.quantity_fulfilled),
-        unit_price=stored.unit_price if newer.unit_price is None else newer.unit_price,
+        unit_price=_known(newer.unit_price, stored.unit_price),
     )
 
 
@@ -195,8 +255,13 @@ def holds_of(state: OrderState, *, mapped: bool, channel_known: bool) -> tuple[s
         holds.append("unmapped_shipping")
     if not channel_known:
         holds.append("unknown_channel")
-    if any(line.cancel_requested and not line.cancelled for line in state.lines) and state.status in OPEN_STATUSES:
-        holds.append("cancel_requested")
+    if state.status in OPEN_STATUSES:
+        if any(line.cancel_requested and not line.cancelled for line in state.lines):
+            holds.append("cancel_requested")
+        if state.special_program:
+            holds.append(HOLD_OF_PROGRAM[state.special_program])
+        elif state.fulfilled_by == MERCHANT and not state.has_address:
+            holds.append("no_address")
     return tuple(holds)
 
 

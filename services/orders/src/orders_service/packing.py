@@ -14,7 +14,7 @@ from common.errors import Conflict, Problem
 from orders_service.disclosing import NoRecipient, recipient_of
 from orders_service.fulfilling import COMMITTED
 from orders_service.models import Channel, FulfillmentRequest, Order, OrderKey, SourceCompliance
-from orders_service.order_state import AMAZON, CANCELLED, is_pending
+from orders_service.order_state import CANCELLED, is_pending, not_ours_to_ship
 from orders_service.slips.addresses import of_business
 from orders_service.slips.languages import Language, language_of
 from orders_service.slips.slip import Packed, Slip, make, named
@@ -111,9 +111,9 @@ async def slip_of_request(session: AsyncSession, ring: KeyRing, caller: Caller, 
         raise NotForShipping(f"the request is {request.status}")
     ordered = {item.order_item_id: item for item in await _items(session, order)}
     items = [
-        ordered[line["order_item_id"]]._replace(quantity=line["quantity"])
+        ordered[line["order_item_id"]]._replace(quantity=units)
         for line in request.lines
-        if line["order_item_id"] in ordered
+        if line["order_item_id"] in ordered and (units := line["quantity"] - line.get("cancelled", 0)) > 0
     ]
     return await _slip(session, ring, caller, order, items, {request.source_id})
 
@@ -135,8 +135,8 @@ async def _slip(
     items: Sequence[Packed],
     sources: set[UUID],
 ) -> Printable:
-    if order.fulfilled_by == AMAZON:
-        raise ShippedByAmazon
+    if foreign := not_ours_to_ship(order.fulfilled_by):
+        raise ShippedByAmazon(foreign[1])
     if is_pending(order.status):
         raise OrderPending(f"the order is {order.status}")
     if order.status == CANCELLED or not items:

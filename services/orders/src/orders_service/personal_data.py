@@ -1,11 +1,12 @@
 """A buyer's data: taken out of Amazon's answer, sealed under one data key per order, and opened for who may see it."""
 
 import os
+from typing import TypeVar
 from uuid import UUID
 
 import msgspec
 
-from common.amazon.order import Buyer, GiftOption, ItemCustomization, Order, OrderItem, Recipient
+from common.amazon.order import Buyer, DeliveryAddress, GiftOption, ItemCustomization, Order, OrderItem, Recipient
 from common.amazon.values import Personal
 from common.crypto import Context, KeyRing, decrypt, encrypt
 from common.rewrapping import SealedColumn
@@ -21,6 +22,9 @@ SEALED = (
         "unimported_order", "sealed_body", _BODY_PURPOSE, record="reference", key="reference", key_type="text"
     ),
 )
+
+
+P = TypeVar("P", bound=Personal)
 
 
 class ItemPersonalData(Personal, frozen=True):
@@ -57,6 +61,43 @@ def _of_item(item: OrderItem) -> ItemPersonalData | None:
     if gift is None and customization is None:
         return None
     return ItemPersonalData(order_item_id=item.order_item_id, gift_option=gift, customization=customization)
+
+
+def fill(first: PersonalData, second: PersonalData) -> PersonalData:
+    """The first with what only the second has. Of two addresses that differ one is taken whole, never a mixture."""
+    rest = {item.order_item_id: item for item in second.items}
+    items = [_fill(item, rest.pop(item.order_item_id, None)) for item in first.items]
+    recipient = _fill(first.recipient, second.recipient)
+    if recipient and first.recipient and second.recipient:
+        address = _fill_address(first.recipient.delivery_address, second.recipient.delivery_address)
+        recipient = msgspec.structs.replace(recipient, delivery_address=address)
+    return PersonalData(
+        buyer=_fill(first.buyer, second.buyer),
+        recipient=recipient,
+        items=(*[item for item in items if item], *rest.values()),
+    )
+
+
+def _fill(first: P | None, second: P | None) -> P | None:
+    if first is None or second is None:
+        return first or second
+    missing = {}
+    for name in first.__struct_fields__:
+        mine, other = getattr(first, name), getattr(second, name)
+        if isinstance(mine, Personal):
+            missing[name] = _fill(mine, other)
+        elif mine is None:
+            missing[name] = other
+    return msgspec.structs.replace(first, **missing)
+
+
+def _fill_address(first: DeliveryAddress | None, second: DeliveryAddress | None) -> DeliveryAddress | None:
+    if first is None or second is None:
+        return first or second
+    filled = _fill(first, second)
+    if filled == _fill(second, first):
+        return filled
+    return second if second.is_deliverable and not first.is_deliverable else first
 
 
 def seal(ring: KeyRing, account_id: UUID, order_id: UUID, personal: PersonalData) -> tuple[bytes, bytes]:

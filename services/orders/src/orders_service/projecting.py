@@ -1,6 +1,7 @@
 """What orders keep of connections and channels, and which jobs run for them."""
 
 from collections.abc import Sequence
+from uuid import UUID
 
 from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
@@ -9,7 +10,8 @@ from common import jobs
 from common.bulk import run
 from common.contracts.connections import ConnectionEvent
 from orders_service.asking import CALLABLE, DELETED
-from orders_service.models import Channel
+from orders_service.models import Channel, Connection
+from orders_service.placing import inherit, place_orders_of
 from orders_service.settings import OrdersSettings
 from orders_service.unimported import retry_skipped
 
@@ -24,8 +26,17 @@ async def connection_changed(
     newest = {event.connection_id: event for event in sorted(events, key=lambda event: event.version)}
     for _, event in sorted(newest.items()):
         if await _upsert_connection(session, event):
-            await _upsert_channels(session, event)
+            appeared = await _upsert_channels(session, event)
+            heir = await inherit(session, event.account_id, event.selling_partner_id, event.region)
+            if heir or appeared:
+                await _place_orders(session, heir or event.connection_id)
             await _schedule(session, settings, event)
+
+
+async def _place_orders(session: AsyncSession, connection_id: UUID) -> None:
+    connection = await session.get(Connection, connection_id, populate_existing=True)
+    if connection and connection.status != DELETED:
+        await place_orders_of(session, connection)
 
 
 async def _upsert_connection(session: AsyncSession, event: ConnectionEvent) -> bool:
@@ -46,8 +57,11 @@ async def _upsert_connection(session: AsyncSession, event: ConnectionEvent) -> b
     return bool(rows)
 
 
-async def _upsert_channels(session: AsyncSession, event: ConnectionEvent) -> None:
-    """A channel that is not listed any more is deleted; its settings stay, should it come back."""
+async def _upsert_channels(session: AsyncSession, event: ConnectionEvent) -> bool:
+    """A channel that is not listed any more is deleted; its settings stay, should it come back.
+
+    Answers whether any is new, is back or has moved to another marketplace.
+    """
     known = {
         channel.id: channel
         for channel in (
@@ -59,11 +73,13 @@ async def _upsert_channels(session: AsyncSession, event: ConnectionEvent) -> Non
             )
         ).all()
     }
-    appeared = []
+    appeared, resumed = [], []
     for told in event.channels:
         channel = known.pop(told.channel_id, None)
         if channel is None or channel.deleted or channel.marketplace_id != told.marketplace_id:
             appeared.append(told.channel_id)
+        elif channel.paused and not told.paused:
+            resumed.append(told.channel_id)
         channel = channel or Channel(
             id=told.channel_id,
             account_id=event.account_id,
@@ -83,7 +99,8 @@ async def _upsert_channels(session: AsyncSession, event: ConnectionEvent) -> Non
         gone.deleted = True
         session.add(gone)
     await session.flush()
-    await retry_skipped(session, appeared, ("no_channel",))
+    await retry_skipped(session, resumed, ("channel_paused",))
+    return bool(appeared)
 
 
 async def _schedule(session: AsyncSession, settings: OrdersSettings, event: ConnectionEvent) -> None:

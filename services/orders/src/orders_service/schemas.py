@@ -11,6 +11,7 @@ from pydantic import Field, StringConstraints, model_validator
 from common.amazon.order import DeliveryAddress, DeliveryPreference
 from common.contracts.event import Money, OrderedQuantity
 from common.contracts.orders import OrderHold
+from common.contracts.shipments import TrackingNumber
 from common.moments import MomentOrUtc
 from common.schemas import AmazonOrderId, Answer, Body, Remark, Sku, Values
 from orders_service.models import Channel, FulfillmentRequest, Order, Shipment
@@ -23,7 +24,6 @@ ImportableStatus = Literal[
 ]
 PolicyName = Annotated[str, StringConstraints(min_length=1, max_length=100)]
 CarrierText = Annotated[str, StringConstraints(min_length=1, max_length=50)]
-TrackingNumber = Annotated[str, StringConstraints(min_length=1, max_length=120)]
 
 
 class OrderSettings(Body):

@@ -18,10 +18,11 @@ from common.contracts.shipments import ShipmentCreated
 from common.errors import Conflict
 from common.outbox import publish
 from orders_service import carriers
-from orders_service.cancelling import is_complete
-from orders_service.fulfilling import key_of, lock_orders, reference_of
+from orders_service.booking import book, units_of
+from orders_service.cancelling import is_complete, shipped_units
+from orders_service.fulfilling import OPEN, key_of, lock_orders, reference_of
 from orders_service.models import CarrierMethod, FulfillmentRequest, Order, OrderLine, Shipment
-from orders_service.order_state import AMAZON, CANCELLED, is_pending
+from orders_service.order_state import CANCELLED, HOLD_OF_PROGRAM, is_pending, not_ours_to_ship
 
 log = structlog.get_logger()
 
@@ -39,6 +40,7 @@ _COLUMNS = (
 
 class ShipmentNotPossible(Conflict):
     slug, title = "shipment-not-possible", "The order cannot take this shipment"
+    fix = "Name items that the order still has to ship, as GET /v1/orders/{id} shows them, and no more of them"
 
 
 class ShipmentInFlight(Conflict):
@@ -110,10 +112,12 @@ async def apply(session: AsyncSession, order: Order, shipment: Shipment) -> None
 
 
 def _closed(order: Order) -> tuple[str, str] | None:
-    if order.fulfilled_by == AMAZON:
-        return "fulfilled_by_amazon", "Amazon ships this order itself; its tracking is never confirmed"
+    if foreign := not_ours_to_ship(order.fulfilled_by):
+        return foreign
     if order.status == CANCELLED:
         return "order_cancelled", "the order is cancelled"
+    if order.special_program:
+        return HOLD_OF_PROGRAM[order.special_program], f"{order.special_program} orders take no tracking of ours"
     return None
 
 
@@ -167,48 +171,32 @@ def _line_of(item: dict[str, Any], ordered: Sequence[OrderLine]) -> OrderLine | 
 
 
 async def _announce_shipped(session: AsyncSession, order: Order, shipment: Shipment) -> None:
-    request = await _request_of(session, order, shipment)
+    query = (
+        select(FulfillmentRequest)
+        .where(FulfillmentRequest.order_id == order.id, col(FulfillmentRequest.status).in_(OPEN))
+        .with_for_update()
+        .execution_options(populate_existing=True)
+    )
+    asked = (await session.exec(query)).all()
+    shipped = await shipped_units(session, [request.id for request in asked])
+    parcel = units_of(shipment.lines)
+    request, source_id = book(parcel, shipment.source_id, asked, shipped)
     if request:
         shipment.fulfillment_request_id = request.id
+        if is_complete(request, shipped[request.id] + parcel):
+            request.status = "shipped"
+            session.add(request)
         await session.flush()
-        await _close_when_complete(session, request)
-    shipped = FulfillmentShipped(
+    announced = FulfillmentShipped(
         **reference_of(order),
         fulfillment_request_id=request.id if request else None,
         shipment_id=shipment.id,
-        source_id=shipment.source_id,
+        source_id=source_id,
         decision_version=request.decision_version if request else None,
         lines=tuple(FulfillmentLine(**line) for line in shipment.lines),
         shipped_at=shipment.shipped_at,
     )
-    await publish(session, shipped)
-
-
-async def _request_of(session: AsyncSession, order: Order, shipment: Shipment) -> FulfillmentRequest | None:
-    """The request that this parcel answers: of its source (or of the only one asked), the newest."""
-    query = (
-        select(FulfillmentRequest)
-        .where(
-            FulfillmentRequest.order_id == order.id,
-            col(FulfillmentRequest.status).in_(("released", "acknowledged")),
-        )
-        .order_by(col(FulfillmentRequest.decision_version).desc())
-    )
-    asked = (await session.exec(query)).all()
-    if shipment.source_id is None:
-        return asked[0] if len(asked) == 1 else None
-    return next((request for request in asked if request.source_id == shipment.source_id), None)
-
-
-async def _close_when_complete(session: AsyncSession, request: FulfillmentRequest) -> None:
-    shipped: Counter[str] = Counter()
-    query = select(Shipment.lines).where(Shipment.fulfillment_request_id == request.id)
-    for lines in (await session.exec(query)).all():
-        for line in lines:
-            shipped[line["order_item_id"]] += line["quantity"]
-    if is_complete(request, shipped):
-        request.status = "shipped"
-        session.add(request)
+    await publish(session, announced)
 
 
 async def own_methods(session: AsyncSession, account_id: UUID) -> dict[str, list[str]]:

@@ -67,6 +67,14 @@ class InterruptedDatabase(Database):
 
 
 @dataclass
+class Retold:
+    """Stands before the local Amazon: `retell` changes each order of an answer before it is given."""
+
+    url: str = ""
+    retell: Callable[[dict[str, Any]], None] = lambda order: None
+
+
+@dataclass
 class Shop:
     """One seller, its channels by marketplace, and short ways through the service's three doors."""
 
@@ -80,6 +88,7 @@ class Shop:
     connection_id: UUID = field(default_factory=uuid4)
     channels: dict[str, UUID] = field(default_factory=dict)
     return_address: Address | None = RETURN_ADDRESS
+    paused: frozenset[str] = frozenset()
     version: int = 0
 
     @property
@@ -139,7 +148,7 @@ class Shop:
                         channel_id=channel_id,
                         name=marketplace_id,
                         marketplace_id=marketplace_id,
-                        paused=False,
+                        paused=marketplace_id in self.paused,
                         seller_of_record="Shop Ltd",
                         return_address=self.return_address,
                     )
@@ -148,8 +157,32 @@ class Shop:
             )
         )
 
+    async def reconnect(self, *, told_first: bool = False) -> None:
+        """The seller's connection is deleted and made anew, as are its channels; `told_first`: the new one is."""
+        old, old_version, channels = self.connection_id, self.version, self.channels
+
+        async def delete() -> None:
+            new = self.connection_id, self.version, self.channels
+            self.connection_id, self.version, self.channels = old, old_version, {}
+            await self.connect(status="deleted")
+            self.connection_id, self.version, self.channels = new
+
+        if not told_first:
+            await delete()
+        self.connection_id, self.version = uuid4(), 0
+        self.channels = {marketplace_id: uuid4() for marketplace_id in channels}
+        self.amazon.access.grant_again(self.connection_id, old)
+        await self.connect()
+        if told_first:
+            await delete()
+
     async def map_shipping(self, marketplace_id: str = US) -> None:
         await self.call("POST", f"/v1/channels/{self.channels[marketplace_id]}/shipping-mappings/defaults")
+
+    async def map_shipping_as_in_the_us(self, marketplace_id: str) -> None:
+        """Standard shipping of another marketplace under the policy that the US has."""
+        rows = {"mappings": [{"service_level": "STANDARD", "policy": "Standard"}]}
+        await self.call("PUT", f"/v1/channels/{self.channels[marketplace_id]}/shipping-mappings", rows)
 
     async def place(self, *orders: dict[str, Any], marketplace_id: str = US) -> list[str]:
         """Orders at Amazon, each of two of one SKU unless said otherwise; their ids."""

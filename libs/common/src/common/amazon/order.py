@@ -64,6 +64,12 @@ class DeliveryAddress(Personal, frozen=True):
     address_type: str | None = None
     extended_fields: AddressExtendedFields | None = None
 
+    @property
+    def is_deliverable(self) -> bool:
+        """Whether it names a place; without the role for addresses only city, region and country come (FACTS 4.1)."""
+        street = self.extended_fields.street_name if self.extended_fields else None
+        return any((self.address_line1, self.address_line2, self.address_line3, street))
+
 
 class DeliveryPreference(Personal, frozen=True):
     """What the buyer tells the carrier."""

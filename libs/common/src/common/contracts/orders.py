@@ -8,7 +8,17 @@ from common.contracts.event import Contract, Event, Money, OrderedQuantity, Quan
 
 TOPIC = "entrepot.orders"
 
-OrderHold = Literal["pending", "unmapped_shipping", "unknown_channel", "cancel_requested"]
+OrderHold = Literal[
+    "pending",
+    "unmapped_shipping",
+    "unknown_channel",
+    "cancel_requested",
+    "no_address",
+    "in_store_pick_up",
+    "easy_ship",
+    "ship_plus",
+    "seller_flex",
+]
 
 
 class OrderLine(Contract):

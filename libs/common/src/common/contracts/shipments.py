@@ -3,13 +3,17 @@
 from typing import Annotated, ClassVar
 from uuid import UUID
 
-from pydantic import Field, model_validator
+from pydantic import Field, StringConstraints, model_validator
 
 from common.contracts.event import Contract, OrderedQuantity
 from common.contracts.orders import OrderReference
 from common.moments import MomentOrUtc
 
 TOPIC = "entrepot.shipments"
+
+
+# As it is printed or scanned, without the blanks around it that Amazon would keep.
+TrackingNumber = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=120)]
 
 
 class ShippedItem(Contract):
@@ -35,6 +39,6 @@ class ShipmentCreated(OrderReference):
     source_id: UUID | None = None
     carrier: Annotated[str, Field(min_length=1, max_length=50)]
     method: Annotated[str, Field(max_length=50)] = ""
-    tracking_number: Annotated[str, Field(min_length=1, max_length=120)]
+    tracking_number: TrackingNumber
     shipped_at: MomentOrUtc
     items: Annotated[tuple[ShippedItem, ...], Field(min_length=1)]

@@ -61,6 +61,10 @@ class SandboxAccess:
             "client_secret": client_secret,
         }
 
+    def grant_again(self, connection_id: UUID, granted: UUID) -> None:
+        """The seller authorised once more, through another connection: its grant serves this one, too."""
+        self._grants[connection_id] = self._grants[granted]
+
     async def get(self, seller: Seller) -> str:
         if seller.connection_id not in self._tokens:
             self._tokens[seller.connection_id] = await self._refresh(seller.connection_id)
