@@ -9,7 +9,14 @@ from sqlalchemy.exc import DBAPIError
 from sqlmodel.ext.asyncio.session import AsyncSession
 from structlog.testing import capture_logs
 
-from common.amazon.errors import AccessDenied, AmazonError, ConnectionRevoked, MalformedAnswer, Throttled, Unavailable
+from common.amazon.errors import (
+    AccessDenied,
+    AmazonError,
+    ConnectionRevoked,
+    MalformedAnswer,
+    Throttled,
+    AmazonUnavailable,
+)
 from common.bulk import run
 from common.db import Database, is_transient
 from common.item_by_item import alarm, all_or_each, is_the_items_fault, is_unanswered, reason_of
@@ -102,7 +109,7 @@ async def test_a_value_that_the_driver_refuses_is_not_taken_for_a_database_that_
     ("error", "of_the_item", "unanswered"),
     [
         (MalformedAnswer("getOrder", reason="not JSON"), True, False),
-        (Unavailable("getOrder", status=500), True, True),
+        (AmazonUnavailable("getOrder", status=500), True, True),
         (Throttled("getOrder", retry_after=2), False, False),
         (AccessDenied("getOrder", status=403), False, False),
         (ConnectionRevoked("getOrder"), False, False),

@@ -1,16 +1,22 @@
 """A shop with the orders service and a seller at the local Amazon."""
 
+from collections.abc import AsyncIterator
 from typing import Any
 from uuid import uuid4
 
 import pytest_asyncio
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
 
+from common import http
 from common.contracts.connections import Region
 from common.testing.amazon import Amazon
 from common.testing.identity import Issuer
-from common.testing.plugin import RunService
+from common.testing.plugin import RunService, serve
 from orders_service.app import SERVICE
-from orders_service.testing import SCOPES, US, OpenShop, Shop
+from orders_service.testing import SCOPES, US, OpenShop, Shop, Spoiler
 
 
 @pytest_asyncio.fixture
@@ -72,3 +78,22 @@ async def open_shop(amazon: Amazon, run_service: RunService, issuer: Issuer) -> 
 @pytest_asyncio.fixture
 async def shop(open_shop: OpenShop) -> Shop:
     return await open_shop()
+
+
+@pytest_asyncio.fixture
+async def spoiler(amazon: Amazon) -> AsyncIterator[Spoiler]:
+    """`open_shop(amazon_endpoint_na=spoiler.url)` has the spoiler between itself and Amazon."""
+    spoiler = Spoiler()
+    async with http.client() as client:
+
+        async def forward(request: Request) -> Response:
+            headers = {
+                name: value for name, value in request.headers.items() if name in ("x-amz-access-token", "content-type")
+            }
+            target = f"{amazon.endpoints['NA']}{request.url.path}?{request.url.query}"
+            answer = await client.request(request.method, target, headers=headers, content=await request.body())
+            status, body = spoiler.spoilt(request.url.path, request.url.query, answer)
+            return Response(body, status, media_type="application/json")
+
+        async with serve(Starlette(routes=[Route("/{path:path}", forward, methods=["GET", "POST"])])) as spoiler.url:
+            yield spoiler

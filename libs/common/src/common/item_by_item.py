@@ -17,7 +17,14 @@ from prometheus_client import Counter
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 from sqlmodel.ext.asyncio.session import AsyncSession
 
-from common.amazon.errors import AmazonError, InvalidInput, MalformedAnswer, NotFound, OutcomeUnknown, Unavailable
+from common.amazon.errors import (
+    AmazonError,
+    InvalidInput,
+    MalformedAnswer,
+    AmazonNotFound,
+    OutcomeUnknown,
+    AmazonUnavailable,
+)
 from common.crypto import KeyLost
 from common.db import is_transient
 from common.errors import Problem
@@ -35,7 +42,7 @@ parked_items = Counter("entrepot_parked_items", "Items that failed so often that
 _OF_A_ROW = ("21", "22", "23", "54")
 _OF_THE_RUN = (StaleWorker, RunFailed, RunLater, RunWaits, KeyLost, MemoryError)
 # The other errors of Amazon's speak of the seller, its grant or our allowance.
-_OF_ONE_REQUEST = (NotFound, InvalidInput, MalformedAnswer, Unavailable, OutcomeUnknown)
+_OF_ONE_REQUEST = (AmazonNotFound, InvalidInput, MalformedAnswer, AmazonUnavailable, OutcomeUnknown)
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,7 +106,7 @@ def is_the_items_fault(error: Exception) -> bool:
 
 def is_unanswered(error: Exception) -> bool:
     """Whether Amazon gave no answer of use: one item's trouble, or Amazon's when several in a row have it."""
-    return isinstance(error, Unavailable | OutcomeUnknown)
+    return isinstance(error, AmazonUnavailable | OutcomeUnknown)
 
 
 def _failure(item: T, error: Exception) -> Failure[T]:
@@ -113,10 +120,10 @@ def reason_of(error: Exception) -> tuple[str, str]:
     item, so only its kind is told."""
     if isinstance(error, Problem):
         return error.slug, error.detail or error.title
-    if isinstance(error, Unavailable | OutcomeUnknown):
+    if isinstance(error, AmazonUnavailable | OutcomeUnknown):
         return "unanswered", str(error)
-    if isinstance(error, NotFound):
-        return "not_found", str(error)
+    if isinstance(error, AmazonNotFound):
+        return "not_found", "Amazon does not have it"
     if isinstance(error, InvalidInput):
         return "amazon_refused", str(error)
     if isinstance(error, MalformedAnswer):

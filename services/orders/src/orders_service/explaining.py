@@ -20,11 +20,18 @@ class Reason(NamedTuple):
 
 
 _BACK_FILL = 'POST /v1/connections/{id}/operations/get-orders with {"amazon_order_ids": [...]}'
+_READ_AGAIN = "Nothing to set: Get Orders reads the order again by itself, later and later"
+_PARKED = f"It is not read again by itself any more: look at it in Seller Central, then {_BACK_FILL}"
 _FIXES = {
     "no_channel": "Create a channel for this marketplace; the next Get Orders reads the order again",
     "status_not_configured": "Add the status with PUT /v1/channels/{id}/order-settings",
     "too_old": "Raise created_within_days with PUT /v1/channels/{id}/order-settings",
-    "malformed": "Nothing to set: every Get Orders reads the order again; tell us when it stays",
+    "malformed": _READ_AGAIN,
+    "not_storable": _READ_AGAIN,
+    "unexpected": _READ_AGAIN,
+    "unanswered": _READ_AGAIN,
+    "amazon_refused": _READ_AGAIN,
+    "not_found": _READ_AGAIN,
     "pending": "Nothing to do: Amazon releases the order when payment is settled",
     "unmapped_shipping": "Map its service level with PUT /v1/channels/{id}/shipping-mappings",
     "unknown_channel": "Create the channel of its marketplace again",
@@ -60,7 +67,8 @@ async def explain(session: AsyncSession, caller: Caller, connection_id: UUID, am
 async def _why_not_imported(session: AsyncSession, connection: Connection, amazon_order_id: str) -> list[Reason]:
     skipped = await session.get(UnimportedOrder, (connection.id, amazon_order_id))
     if skipped is not None:
-        return [Reason(skipped.code, skipped.detail, _FIXES.get(skipped.code, ""))]
+        fix = _PARKED if skipped.parked_at else _FIXES.get(skipped.code, "")
+        return [Reason(skipped.code, skipped.detail, fix)]
     cursor = await session.get(ImportCursor, connection.id)
     if cursor is None:
         what = "Get Orders has not come to its end for this connection yet"
