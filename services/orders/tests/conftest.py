@@ -90,7 +90,8 @@ async def spoiler(amazon: Amazon) -> AsyncIterator[Spoiler]:
             headers = {
                 name: value for name, value in request.headers.items() if name in ("x-amz-access-token", "content-type")
             }
-            target = f"{amazon.endpoints['NA']}{request.url.path}?{request.url.query}"
+            query = request.url.query.replace("maxResultsPerPage=100", f"maxResultsPerPage={spoiler.largest_page}")
+            target = f"{amazon.endpoints['NA']}{request.url.path}?{query}"
             answer = await client.request(request.method, target, headers=headers, content=await request.body())
             status, body = spoiler.spoilt(request.url.path, request.url.query, answer)
             return Response(body, status, media_type="application/json")

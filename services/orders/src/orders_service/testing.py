@@ -277,13 +277,14 @@ class Spoiler:
     """Stands before the local Amazon and spoils what it answers about some orders.
 
     `odd` says what is odd about an order wherever it is shown (`ODDITIES`), `failing` which orders getOrder answers 500
-    for, `cut` how many answers of searchOrders to come are cut off.
+    for, `cut` how many answers of searchOrders to come are cut off. No page holds more than `largest_page` orders.
     """
 
     url: str = ""
     odd: dict[str, str] = field(default_factory=dict)
     failing: set[str] = field(default_factory=set)
     cut: int = 0
+    largest_page: int = 100
     refuse_tokens: bool = False
     page_sizes: list[int] = field(default_factory=list)
 
