@@ -12,10 +12,10 @@ from structlog.testing import capture_logs
 from common.amazon.errors import (
     AccessDenied,
     AmazonError,
+    AmazonUnavailable,
     ConnectionRevoked,
     MalformedAnswer,
     Throttled,
-    AmazonUnavailable,
 )
 from common.bulk import run
 from common.db import Database, is_transient

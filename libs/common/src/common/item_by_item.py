@@ -19,11 +19,11 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 
 from common.amazon.errors import (
     AmazonError,
+    AmazonNotFound,
+    AmazonUnavailable,
     InvalidInput,
     MalformedAnswer,
-    AmazonNotFound,
     OutcomeUnknown,
-    AmazonUnavailable,
 )
 from common.crypto import KeyLost
 from common.db import is_transient

@@ -207,8 +207,8 @@ async def get_order(
     included_data: Sequence[str] = INCLUDED_DATA,
     max_wait: float | None = None,
 ) -> Order:
-    """One order. Raises `AmazonNotFound` when the seller has none of this id, `UnreadableOrder`, or what `AmazonClient.call`
-    does."""
+    """One order. Raises `AmazonNotFound` when the seller has none of this id, `UnreadableOrder`, else what the client
+    raises."""
     query = {"includedData": ",".join(included_data)} if included_data else None
     answer = await client.call(
         GET_ORDER, seller, path={"orderId": order_id}, query=query, into=Unread, max_wait=max_wait
@@ -303,7 +303,7 @@ async def confirm_shipment(
     """Confirms one package of an order. Returning is not success: read the order's packages back (FACTS 8.4.7).
 
     Raises `InvalidInput` with Amazon's words (`PackageToUpdateNotFound`: already shipped under another reference),
-    `NotFound`, or the errors of `AmazonClient.call`.
+    `AmazonNotFound`, or the errors of `AmazonClient.call`.
     """
     reference = package.package_reference_id
     if not (reference.isascii() and reference.isdigit() and int(reference) > 0):
