@@ -7,6 +7,7 @@ those that are due longest first and so many per run; in the end it is parked an
 Not every failure is an item's fault: while the database or Amazon is away, or another worker has taken the run over,
 nothing is set aside (`is_the_items_fault`)."""
 
+import traceback
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from typing import Generic, TypeVar
@@ -111,7 +112,7 @@ def is_unanswered(error: Exception) -> bool:
 
 def _failure(item: T, error: Exception) -> Failure[T]:
     code, detail = reason_of(error)
-    log.warning("item_set_aside", error_code=code, reason=detail)
+    log.warning("item_set_aside", error_code=code, reason=detail, stack=stack_of(error))
     return Failure(item, code, detail)
 
 
@@ -131,6 +132,11 @@ def reason_of(error: Exception) -> tuple[str, str]:
     if isinstance(error, DBAPIError):
         return "not_storable", f"the database refuses it (SQLSTATE {_sqlstate(error)})"
     return "unexpected", f"it cannot be treated ({type(error).__name__})"
+
+
+def stack_of(error: Exception) -> str:
+    """Where it happened, for a log: our own lines, without the error's text, which may quote the item."""
+    return "".join(traceback.format_tb(error.__traceback__))
 
 
 def alarm(kind: str, code: str, **ids: UUID | str | None) -> None:

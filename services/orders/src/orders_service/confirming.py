@@ -20,7 +20,7 @@ from common.amazon.run_outcomes import outcomes
 from common.attempts import Patience
 from common.contracts.orders import TrackingConfirmed
 from common.db import Database
-from common.item_by_item import alarm, is_the_items_fault, is_unanswered, reason_of
+from common.item_by_item import alarm, is_the_items_fault, is_unanswered, reason_of, stack_of
 from common.jobs import Work
 from common.outbox import publish
 from orders_service import carriers
@@ -102,7 +102,7 @@ class SyncOrders:
         """All of the order that was due waits for its own next attempt; after the last one it is parked."""
         code, detail = reason_of(error)
         if not isinstance(error, AmazonError):
-            log.error("order_not_confirmed", order_id=str(due.order_id), error_code=code, exc_info=error)
+            log.error("order_not_confirmed", order_id=str(due.order_id), error_code=code, stack=stack_of(error))
         async with self._db.transaction() as session:
             await work.hold(session)
             order, shipments = await _lock(session, due.order_id, (QUEUED, SENDING, UNVERIFIED))
