@@ -17,7 +17,7 @@ from common.testing.amazon import Amazon
 from common.testing.identity import Issuer
 from common.testing.plugin import RunService, serve
 from orders_service.app import SERVICE
-from orders_service.testing import SCOPES, US, OpenShop, Retold, Shop
+from orders_service.testing import SCOPES, US, OpenShop, Retold, Shop, Spoiler
 
 
 @pytest_asyncio.fixture
@@ -102,3 +102,23 @@ async def retold(amazon: Amazon) -> AsyncIterator[Retold]:
 @pytest_asyncio.fixture
 async def shop(open_shop: OpenShop) -> Shop:
     return await open_shop()
+
+
+@pytest_asyncio.fixture
+async def spoiler(amazon: Amazon) -> AsyncIterator[Spoiler]:
+    """`open_shop(amazon_endpoint_na=spoiler.url)` has the spoiler between itself and Amazon."""
+    spoiler = Spoiler()
+    async with http.client() as client:
+
+        async def forward(request: Request) -> Response:
+            headers = {
+                name: value for name, value in request.headers.items() if name in ("x-amz-access-token", "content-type")
+            }
+            query = request.url.query.replace("maxResultsPerPage=100", f"maxResultsPerPage={spoiler.largest_page}")
+            target = f"{amazon.endpoints['NA']}{request.url.path}?{query}"
+            answer = await client.request(request.method, target, headers=headers, content=await request.body())
+            status, body = spoiler.spoilt(request.url.path, request.url.query, answer)
+            return Response(body, status, media_type="application/json")
+
+        async with serve(Starlette(routes=[Route("/{path:path}", forward, methods=["GET", "POST"])])) as spoiler.url:
+            yield spoiler

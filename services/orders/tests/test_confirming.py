@@ -4,10 +4,12 @@ from datetime import datetime
 from uuid import uuid4
 
 import pytest
+from prometheus_client import REGISTRY
 
 from common.contracts.orders import FulfillmentShipped, OrderChanged, TrackingConfirmed, TrackingRejected
 from common.contracts.shipments import ShippedItem
-from orders_service.testing import OpenShop, Shop
+from orders_service.confirming import AWAY_AFTER, UNANSWERED, UNSENT
+from orders_service.testing import OpenShop, Shop, Spoiler
 
 
 async def imported(shop: Shop, **order: object) -> str:
@@ -337,6 +339,111 @@ async def test_a_204_that_was_never_stored_is_sent_again_then_parked_with_an_ala
     await shop.sync_orders()
     await shop.sync_orders()
     assert (await shop.shipment(told))["status"] == "confirmed"
+
+
+@pytest.mark.edge(31)
+async def test_a_confirmation_whose_answer_stays_lost_is_parked_with_an_alarm_and_goes_on_after_an_edit(
+    shop: Shop,
+) -> None:
+    def parked() -> float:
+        return REGISTRY.get_sample_value("entrepot_parked_items_total", {"kind": "shipment"}) or 0.0
+
+    amazon_order_id = await imported(shop)
+    told = shop.shipped(amazon_order_id)
+    await shop.deliver(told)
+    await shop.amazon.dial("POST", "/sandbox/faults", {"operation": "confirmShipment", "kind": "reset", "count": 1000})
+    await shop.sync_orders()
+    await shop.sync_orders()
+    assert (await shop.shipment(told))["attempts"] == 2
+    before = parked()
+    due = "update shipment set attempts = $1, next_attempt_at = now()"
+    await shop.sql(due, len(UNSENT.pauses))
+    await shop.sync_orders()
+    ((waits,),) = await shop.sql("select next_attempt_at > now() + interval '3 hours' from shipment")
+    assert (waits, parked()) == (True, before)
+    await shop.sql(due + ", status = 'sending'", len(UNSENT.pauses) + 1)
+    run = await shop.sync_orders()
+    assert run["errors"][0]["code"] == "outcome_unknown"
+    shipment = await shop.shipment(told)
+    assert (shipment["status"], shipment["error_code"]) == ("sending", "outcome_unknown")
+    assert shipment["alarmed_at"] is not None
+    assert parked() == before + 1
+    await shop.sync_orders()
+    assert (parked(), (await shop.shipment(told))["attempts"]) == (before + 1, len(UNSENT.pauses) + 1)
+    # The fix that it tells makes it go away.
+    await shop.amazon.dial("DELETE", "/sandbox/faults")
+    await shop.call("PATCH", f"/v1/shipments/{told.shipment_id}", {})
+    await shop.sync_orders()
+    await shop.sync_orders()
+    assert (await shop.shipment(told))["status"] == "confirmed"
+
+
+@pytest.mark.edge(34)
+@pytest.mark.parametrize("oddity", [None, "bare word", "nul"])
+@pytest.mark.parametrize("places", [(0,), (1,), (2,), (0, 1, 2)])
+async def test_a_shipped_order_that_amazon_does_not_give_keeps_no_other_parcel_from_being_confirmed(
+    open_shop: OpenShop, spoiler: Spoiler, oddity: str | None, places: tuple[int, ...]
+) -> None:
+    shop = await open_shop(amazon_endpoint_na=spoiler.url)
+    placed = await shop.place({}, {}, {})
+    await shop.get_orders()
+    told = [shop.shipped(amazon_order_id) for amazon_order_id in placed]
+    await shop.deliver(*told)
+    await shop.sync_orders()
+    odd = [placed[place] for place in places]
+    if oddity:
+        spoiler.odd = dict.fromkeys(odd, oddity)
+    else:
+        spoiler.failing = set(odd)
+    run = await shop.sync_orders()
+    assert run["status"] == "succeeded"
+    assert {error["amazon_order_id"] for error in run["errors"]} == set(odd)
+    expected = ["unverified" if place in places else "confirmed" for place in range(3)]
+    assert [(await shop.shipment(one))["status"] for one in told] == expected
+    spoiler.odd, spoiler.failing = {}, set()
+    await shop.sql("update shipment set next_attempt_at = now() where status = 'unverified'")
+    await shop.sync_orders()
+    assert {(await shop.shipment(one))["status"] for one in told} == {"confirmed"}
+
+
+@pytest.mark.edge(34)
+async def test_a_parcel_whose_order_amazon_never_gives_is_parked_with_an_alarm(
+    open_shop: OpenShop, spoiler: Spoiler
+) -> None:
+    shop = await open_shop(amazon_endpoint_na=spoiler.url)
+    amazon_order_id = await imported(shop)
+    told = shop.shipped(amazon_order_id)
+    await shop.deliver(told)
+    await shop.sync_orders()
+    spoiler.odd = {amazon_order_id: "shape"}
+    await shop.sync_orders()
+    ((failures, waits),) = await shop.sql("select failures, next_attempt_at > now() from shipment")
+    assert (failures, waits) == (1, True)
+    await shop.sql("update shipment set failures = $1, next_attempt_at = now()", len(UNANSWERED.pauses))
+    await shop.sync_orders()
+    shipment = await shop.shipment(told)
+    assert (shipment["status"], shipment["error_code"]) == ("unverified", "malformed")
+    assert shipment["alarmed_at"] is not None
+    assert await shop.sql("select next_attempt_at from shipment") == [(None,)]
+    spoiler.odd = {}
+    await shop.call("PATCH", f"/v1/shipments/{told.shipment_id}", {})
+    await shop.sync_orders()
+    await shop.sync_orders()
+    assert (await shop.shipment(told))["status"] == "confirmed"
+
+
+async def test_while_amazon_is_away_the_run_waits_and_no_more_parcels_are_blamed(
+    open_shop: OpenShop, spoiler: Spoiler
+) -> None:
+    shop = await open_shop(amazon_endpoint_na=spoiler.url)
+    placed = await shop.place(*[{} for _ in range(AWAY_AFTER + 1)])
+    await shop.get_orders()
+    await shop.deliver(*[shop.shipped(amazon_order_id) for amazon_order_id in placed])
+    await shop.sync_orders()
+    spoiler.failing = set(placed)
+    run = await shop.sync_orders()
+    assert run["status"] == "queued"
+    assert await shop.sql("select count(*) from shipment where failures = 1") == [(AWAY_AFTER,)]
 
 
 @pytest.mark.edge(14)

@@ -190,6 +190,108 @@ async def test_an_order_with_broken_text_is_set_aside(client_of: ClientOf, selle
     assert len(page.malformed) == 1
 
 
+def with_item(**changes: Any) -> dict[str, Any]:
+    return order(orderItems=[order()["orderItems"][0] | changes])
+
+
+def with_total(amount: Any, currency: str = "USD") -> dict[str, Any]:
+    return order(proceeds={"grandTotal": {"amount": amount, "currencyCode": currency}})
+
+
+@pytest.mark.edge(32)
+@pytest.mark.parametrize(
+    ("odd", "reason"),
+    [
+        (with_item(product={"title": "Mug\x00"}), "Text with U+0000 - at `$.orderItems[0].product.title`"),
+        (
+            order(recipient={"deliveryAddress": {"city": "\x00"}}),
+            "Text with U+0000 - at `$.recipient.deliveryAddress.city`",
+        ),
+        (with_total("123456789012345.00"), "no amount of money - at `$.proceeds.grandTotal`"),
+        (with_total("99999999999999.999"), "no amount of money - at `$.proceeds.grandTotal`"),
+        (with_total("NaN"), "no amount of money - at `$.proceeds.grandTotal`"),
+        (with_total("1.00", "BUX"), "no currency of ISO 4217 - at `$.proceeds.grandTotal`"),
+        (with_total("1.00", "usd"), "no currency of ISO 4217 - at `$.proceeds.grandTotal`"),
+        (with_item(orderItemId=""), "Expected `str` of length >= 1 - at `$.orderItems[0].orderItemId`"),
+        (with_item(orderItemId="1" * 101), "Expected `str` of length <= 100 - at `$.orderItems[0].orderItemId`"),
+        (order(orderItems=order()["orderItems"] * 2), "two of the order's items have one orderItemId"),
+        (order(createdTime="0001-01-01T00:00:00+14:00"), "its year is not between 2000 and 2200"),
+        (
+            order(
+                fulfillment={
+                    "fulfillmentStatus": "UNSHIPPED",
+                    "shipByWindow": {"latestDateTime": "9999-12-31T23:59:59-01:00"},
+                }
+            ),
+            "its year is not between 2000 and 2200 - at `$.fulfillment.shipByWindow`",
+        ),
+    ],
+)
+@pytest.mark.parametrize("place", [0, 1, 2])
+async def test_what_a_later_layer_could_not_keep_is_set_aside_by_the_reader_with_place_and_rule(
+    client_of: ClientOf, seller: Seller, wire: Any, odd: dict[str, Any], reason: str, place: int
+) -> None:
+    page = [order("good-1"), order("good-2")]
+    page.insert(place, odd | {"orderId": "odd"})
+    read = await search(client_of, seller, wire, *page)
+    assert [one.order_id for one in read.orders] == ["good-1", "good-2"]
+    (aside,) = read.malformed
+    assert aside.order_id == "odd"
+    assert reason in aside.reason
+    assert b"odd" in aside.raw
+
+
+async def test_a_text_that_only_speaks_of_u0000_is_read(client_of: ClientOf, seller: Seller, wire: Any) -> None:
+    page = await search(client_of, seller, wire, with_item(product={"title": "the escape \\u0000"}))
+    assert (len(page.orders), page.malformed) == (1, ())
+
+
+@pytest.mark.edge(32)
+@pytest.mark.parametrize("odd", [b"UOSS", b'"\\ud800"', b'"27" monitor"', b'"tab\there"'])
+@pytest.mark.parametrize("place", [0, 1, 2])
+async def test_a_page_that_is_not_json_at_one_place_still_names_its_orders_and_the_next_page(
+    client_of: ClientOf, seller: Seller, wire: Any, odd: bytes, place: int
+) -> None:
+    told = [order(f"701-{number}") for number in range(3)]
+    told[place]["buyer"] = {"buyerName": "HERE"}
+    page = {"orders": told, "pagination": {"nextToken": "t/\\2"}, "lastUpdatedBefore": "2026-08-01T12:00:00Z"}
+    wire.answers(wire.raw(json.dumps(page).encode().replace(b'"HERE"', odd)))
+    with pytest.raises(orders.UnreadablePage) as unreadable:
+        await orders.search_orders(client_of(), seller, last_updated_after=NOON)
+    found = unreadable.value
+    assert set(found.order_ids) >= {"701-0", "701-1", "701-2"}
+    assert (found.whole, found.all_named) == (True, True)
+    assert (found.next_token, found.last_updated_before) == ("t/\\2", NOON)
+    assert "701" not in str(found)
+
+
+@pytest.mark.fault("F11")
+@pytest.mark.parametrize("cut", [0.3, 0.6, 0.9, 0.99])
+async def test_a_page_that_is_cut_off_is_known_as_such(
+    client_of: ClientOf, seller: Seller, wire: Any, cut: float
+) -> None:
+    body = json.dumps({"orders": [order(), order("2")], "pagination": {"nextToken": "t"}}).encode()
+    wire.answers(wire.raw(body[: int(len(body) * cut)]))
+    with pytest.raises(orders.UnreadablePage) as unreadable:
+        await orders.search_orders(client_of(), seller, last_updated_after=NOON)
+    assert not unreadable.value.whole
+
+
+async def test_one_order_that_cannot_be_read_is_told_with_its_body_but_not_in_the_errors_text(
+    client_of: ClientOf, seller: Seller, wire: Any
+) -> None:
+    for body in (
+        b'{"order": {"orderId": "1", "buyer": UOSS}}',
+        json.dumps({"order": with_total("NaN")}).encode(),
+        b"{}",
+    ):
+        wire.answers(wire.raw(body))
+        with pytest.raises(orders.UnreadableOrder) as unreadable:
+            await orders.get_order(client_of(), seller, "1")
+        assert (unreadable.value.order.order_id, unreadable.value.order.raw) == ("1", body)
+        assert "canary" not in (str(unreadable.value) + repr(unreadable.value.order)).lower()
+
+
 @pytest.mark.fault("F13")
 @settings(max_examples=300, deadline=None)
 @given(seed=st.integers(), edits=st.integers(1, 8))

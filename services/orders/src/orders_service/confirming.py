@@ -1,4 +1,6 @@
-"""Sync Orders: each shipment becomes a package at Amazon, and is confirmed only when Amazon shows it."""
+"""Sync Orders: each shipment becomes a package at Amazon, and is confirmed only when Amazon shows it.
+
+An order that Amazon does not answer for is put off, with its parcels, and stops no other."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -6,19 +8,20 @@ from datetime import datetime, timedelta
 from uuid import UUID
 
 import structlog
-from prometheus_client import Counter
 from sqlalchemy.orm import aliased
 from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from common import clock
 from common.amazon.client import AmazonClient, Seller
-from common.amazon.errors import AmazonNotFound, AmazonUnavailable, InvalidInput, OutcomeUnknown, Throttled
+from common.amazon.errors import AmazonError, AmazonNotFound, AmazonUnavailable, InvalidInput, OutcomeUnknown, Throttled
 from common.amazon.order import OrderPackage
 from common.amazon.orders import ConfirmShipmentOrderItem, PackageDetail, confirm_shipment, get_order
 from common.amazon.run_outcomes import outcomes
+from common.attempts import Patience
 from common.contracts.orders import TrackingConfirmed
 from common.db import Database
+from common.item_by_item import alarm, is_the_items_fault, is_unanswered, reason_of, stack_of
 from common.jobs import Work
 from common.outbox import publish
 from orders_service import carriers
@@ -44,8 +47,12 @@ log = structlog.get_logger()
 WAITS_AT_MOST = timedelta(minutes=15)
 # A package that Amazon took and never showed is sent again, as the same package, so many times before people are asked.
 MOST_SENDINGS = 3
-
-alarms = Counter("entrepot_shipment_alarms_total", "Shipments that need a person", ["code"])
+# A confirmation whose outcome stays unknown and that Amazon then does not show is sent again: once at once, then later
+# and later for a day. As long an order is waited for that Amazon does not answer for.
+UNSENT = Patience.growing(timedelta(minutes=1), timedelta(hours=6), 11, at_once=True)
+UNANSWERED = Patience.growing(timedelta(minutes=1), timedelta(hours=6), 12)
+# So many orders in a row without an answer are no fault of theirs: Amazon is away.
+AWAY_AFTER = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,9 +87,38 @@ class SyncOrders:
         if applied:
             work.count("applied", applied)
         begun = clock.now()
+        in_a_row = 0
         with outcomes():
             while due := await self._next(work, begun):
-                await self._settle(work, due, begun)
+                try:
+                    silence = await self._settle(work, due, begun)
+                except Exception as error:
+                    if not is_the_items_fault(error):
+                        raise
+                    await self._put_off(work, due, error)
+                    silence = error if is_unanswered(error) else None
+                in_a_row = in_a_row + 1 if silence else 0
+                if silence and in_a_row == AWAY_AFTER:
+                    raise silence
+
+    async def _put_off(self, work: Work, due: _Due, error: Exception) -> None:
+        """All of the order that was due waits for its own next attempt; after the last one it is parked."""
+        code, detail = reason_of(error)
+        if not isinstance(error, AmazonError):
+            log.error("order_not_confirmed", order_id=str(due.order_id), error_code=code, stack=stack_of(error))
+        async with self._db.transaction() as session:
+            await work.hold(session)
+            order, shipments = await _lock(session, due.order_id, (QUEUED, SENDING, UNVERIFIED))
+            now = clock.now()
+            for shipment in shipments:
+                if shipment.next_attempt_at is None or shipment.next_attempt_at > now:
+                    continue
+                shipment.failures += 1
+                shipment.next_attempt_at = UNANSWERED.next_attempt(shipment.failures, now)
+                session.add(shipment)
+                if shipment.next_attempt_at is None:
+                    _park(work, shipment, order, code, f"{detail}; edit the shipment to try again")
+        work.error(code, detail, amazon_order_id=due.amazon_order_id)
 
     async def _next(self, work: Work, begun: datetime) -> _Due | None:
         """The order with a shipment to send or to look for; the earliest to ship comes first."""
@@ -114,12 +150,19 @@ class SyncOrders:
             row = (await session.exec(query)).first()
         return _Due(*row) if row else None
 
-    async def _settle(self, work: Work, due: _Due, begun: datetime) -> None:
-        """Looks for what was sent, then sends what is queued; each package is one call."""
-        if await self._has_sent(due, begun):
+    async def _settle(self, work: Work, due: _Due, begun: datetime) -> Exception | None:
+        """Looks for what was sent, then sends what is queued; each package is one call.
+
+        Answers the last error when Amazon gave no answer to any of them.
+        """
+        answered = await self._has_sent(due, begun)
+        if answered:
             await self._look(work, due)
+        silence = None
         while parcel := await self._prepare(work, due):
-            await self._send(work, due, parcel)
+            silence = await self._send(work, due, parcel)
+            answered = answered or silence is None
+        return None if answered else silence
 
     async def _has_sent(self, due: _Due, begun: datetime) -> bool:
         query = select(Shipment.id).where(
@@ -138,6 +181,7 @@ class SyncOrders:
             stored, shipments = await _lock(session, due.order_id, (SENDING, UNVERIFIED))
             methods = await own_methods(session, stored.account_id)
             for shipment in shipments:
+                shipment.failures = 0
                 if package := _shown(shipment, carriers.check(shipment.carrier, shipment.method, methods), packages):
                     await _confirm(session, stored, shipment, package)
                     work.count("confirmed")
@@ -156,11 +200,16 @@ class SyncOrders:
         return answer.packages
 
     def _not_shown(self, work: Work, order: Order, shipment: Shipment) -> None:
-        """A lost answer is sent again at once; an accepted package is given time, then sent again, then alarmed."""
-        if shipment.status == SENDING:
-            shipment.status, shipment.next_attempt_at = QUEUED, clock.now()
-            return
+        """What never arrived is sent again, an accepted package after it was given time; in the end it is parked."""
         if shipment.next_attempt_at is None or shipment.next_attempt_at > clock.now():
+            return
+        if shipment.status == SENDING:
+            shipment.next_attempt_at = UNSENT.next_attempt(shipment.attempts, clock.now())
+            if shipment.next_attempt_at is None:
+                detail = "Amazon's answer stays lost and the package is not shown; edit the shipment to try again"
+                _park(work, shipment, order, "outcome_unknown", detail)
+            else:
+                shipment.status = QUEUED
             return
         shipment.looks += 1
         if shipment.looks < len(self._delays):
@@ -168,10 +217,8 @@ class SyncOrders:
         elif shipment.attempts < MOST_SENDINGS:
             shipment.status, shipment.looks, shipment.next_attempt_at = QUEUED, 0, clock.now()
         else:
-            shipment.next_attempt_at = None
-            shipment.error_code = "not_visible"
-            shipment.error_detail = "Amazon accepted the package and does not show it; edit the shipment to try again"
-            _alarm(work, shipment, order.amazon_order_id)
+            detail = "Amazon accepted the package and does not show it; edit the shipment to try again"
+            _park(work, shipment, order, "not_visible", detail)
 
     async def _prepare(self, work: Work, due: _Due) -> _Parcel | None:
         """Claims the next queued shipment: its package reference is committed before the first call."""
@@ -179,7 +226,10 @@ class SyncOrders:
             await work.hold(session)
             seller = await seller_of(session, work)
             order, shipments = await _lock(session, due.order_id, (QUEUED,))
+            now = clock.now()
             for shipment in shipments:
+                if shipment.next_attempt_at is None or shipment.next_attempt_at > now:
+                    continue
                 if order.status == CANCELLED:
                     await reject(session, order, shipment, "order_cancelled", "the order is cancelled")
                     continue
@@ -198,7 +248,7 @@ class SyncOrders:
                 return _Parcel(shipment.id, seller, _package(order, shipment, checked))
         return None
 
-    async def _send(self, work: Work, due: _Due, parcel: _Parcel) -> None:
+    async def _send(self, work: Work, due: _Due, parcel: _Parcel) -> Exception | None:
         try:
             await confirm_shipment(
                 self._amazon,
@@ -208,9 +258,10 @@ class SyncOrders:
                 marketplace_id=due.marketplace_id,
                 fence=work.still_holds,
             )
-        except (OutcomeUnknown, AmazonUnavailable):
+        except (OutcomeUnknown, AmazonUnavailable) as error:
             # It may have been carried out: the shipment stays `sending`, and is looked for before it is sent again.
             work.count("outcome_unknown")
+            return error
         except Throttled:
             await self._unsend(work, due, parcel)
             raise
@@ -220,6 +271,7 @@ class SyncOrders:
             work.count("sent")
             work.moved = True
             await self._accepted(work, due, parcel)
+        return None
 
     async def _accepted(self, work: Work, due: _Due, parcel: _Parcel) -> None:
         async with self._db.transaction() as session:
@@ -356,9 +408,13 @@ async def _alarm_waiting(session: AsyncSession, work: Work, seller: Seller) -> N
         session.add(shipment)
 
 
+def _park(work: Work, shipment: Shipment, order: Order, code: str, detail: str) -> None:
+    shipment.next_attempt_at, shipment.error_code, shipment.error_detail = None, code, detail
+    _alarm(work, shipment, order.amazon_order_id)
+
+
 def _alarm(work: Work, shipment: Shipment, amazon_order_id: str) -> None:
     shipment.alarmed_at = clock.now()
     code = shipment.error_code or "unknown"
-    alarms.labels(code).inc()
-    log.error("shipment_needs_a_person", shipment_id=str(shipment.id), error_code=code)
+    alarm("shipment", code, shipment_id=shipment.id)
     work.error(code, shipment.error_detail or "", amazon_order_id=amazon_order_id, shipment_id=str(shipment.id))

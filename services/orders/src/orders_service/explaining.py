@@ -22,6 +22,8 @@ class Reason(NamedTuple):
 
 
 _BACK_FILL = 'POST /v1/operations with {"operation": "get_orders", "connection_id", "amazon_order_ids": [...]}'
+_READ_AGAIN = "Nothing to set: Get Orders reads the order again by itself, later and later"
+_PARKED = f"It is not read again by itself any more: look at it in Seller Central, then {_BACK_FILL}"
 # By code: what a person can do about it. The tests do each and see its code go away.
 FIXES = {
     "no_channel": "Create a channel with POST /v1/channels of the auth service; the next Get Orders reads it again",
@@ -30,7 +32,12 @@ FIXES = {
     "channel_paused": RESUME,
     "status_not_configured": "Add the status with PUT /v1/channels/{id}/order-settings",
     "too_old": "Raise created_within_days with PUT /v1/channels/{id}/order-settings",
-    "malformed": "Nothing to set: every Get Orders reads the order again; tell us when it stays",
+    "malformed": _READ_AGAIN,
+    "not_storable": _READ_AGAIN,
+    "unexpected": _READ_AGAIN,
+    "unanswered": _READ_AGAIN,
+    "amazon_refused": _READ_AGAIN,
+    "not_found": _READ_AGAIN,
     "pending": "Nothing to do: Amazon releases the order when payment is settled",
     "unmapped_shipping": "Map its service level with PUT /v1/channels/{id}/shipping-mappings",
     "unknown_channel": "Create the channel of its marketplace again with POST /v1/channels of the auth service",
@@ -81,7 +88,8 @@ async def _of_channel(session: AsyncSession, order: Order) -> list[Reason]:
 async def _why_not_imported(session: AsyncSession, connection: Connection, amazon_order_id: str) -> list[Reason]:
     skipped = await session.get(UnimportedOrder, (connection.id, amazon_order_id))
     if skipped is not None:
-        return [Reason(skipped.code, skipped.detail, FIXES.get(skipped.code, ""))]
+        fix = _PARKED if skipped.parked_at else FIXES.get(skipped.code, "")
+        return [Reason(skipped.code, skipped.detail, fix)]
     cursor = await session.get(ImportCursor, connection.id)
     if cursor is None:
         what = "Get Orders has not come to its end for this connection yet"

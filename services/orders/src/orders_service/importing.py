@@ -1,4 +1,6 @@
-"""Stores a page of orders in one transaction: every order once, its buyer sealed, its events in the outbox with it."""
+"""Stores a page of orders in one transaction: every order once, its buyer sealed, its events in the outbox with it.
+
+An order that cannot be read or stored is set aside and takes none of the others with it."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
@@ -17,6 +19,7 @@ from common.amazon.orders import MalformedOrder
 from common.bulk import insert_page, run
 from common.contracts.orders import OrderCancelled, OrderChanged, OrderEvent, OrderImported
 from common.crypto import KeyLost, KeyRing, Unreadable
+from common.item_by_item import all_or_each
 from common.outbox import publish
 from orders_service import personal_data, unimported
 from orders_service.cancelling import cancel_units, has_lost_units
@@ -62,7 +65,8 @@ _LINE_CHANGES = ", ".join(f"{name} = excluded.{name}" for name in LineState._fie
 
 @dataclass(slots=True)
 class PageResult:
-    """What became of a page's orders. `settled` are those that are orders now; `errors` (code, detail, Amazon id)."""
+    """What became of a page's orders. `settled` are those that are stored now, `refused` those that are set aside and
+    counted as `malformed`; `errors` are (code, detail, Amazon order id)."""
 
     imported: int = 0
     changed: int = 0
@@ -71,6 +75,17 @@ class PageResult:
     malformed: int = 0
     settled: set[str] = field(default_factory=set)
     errors: list[tuple[str, str, str]] = field(default_factory=list)
+    refused: list[unimported.Refused] = field(default_factory=list)
+
+    def add(self, other: "PageResult") -> None:
+        """Takes in what became of another part of the page."""
+        self.imported += other.imported
+        self.changed += other.changed
+        self.unchanged += other.unchanged
+        self.skipped += other.skipped
+        self.settled |= other.settled
+        self.errors += other.errors
+        self.refused += other.refused
 
 
 class _Incoming(msgspec.Struct, frozen=True, gc=False):
@@ -91,15 +106,43 @@ async def store_page(
     seller: Seller,
     orders: Sequence[amazon_order.Order],
     malformed: Sequence[MalformedOrder] = (),
+    *,
+    own_turn: bool = False,
 ) -> PageResult:
     """Stores what is new or newer and announces what matters; a page that is known writes and announces nothing.
 
-    An answer as old as what is stored adds what was missing there: Amazon fills an order in without saying so.
+    `own_turn`: the order was asked for by its id (`unimported.set_aside`).
     """
+
+    async def store(session: AsyncSession, page: Sequence[amazon_order.Order]) -> PageResult:
+        return await _store(session, ring, seller, page)
+
+    parts, failures = await all_or_each(session, orders, store)
+    result = PageResult()
+    for part in parts:
+        result.add(part)
+    result.refused += [
+        unimported.Refused(order.order_id, unimported.MALFORMED, order.reason, order.raw) for order in malformed
+    ]
+    result.refused += [
+        unimported.Refused(failure.item.order_id, failure.code, failure.detail, _encoder.encode(failure.item))
+        for failure in failures
+    ]
+    await unimported.set_aside(session, ring, seller, result.refused, own_turn=own_turn)
+    result.malformed = len(result.refused)
+    result.errors += [(refused.code, refused.detail, refused.reference) for refused in result.refused]
+    for outcome in ("imported", "changed", "unchanged", "skipped", "malformed"):
+        orders_stored.labels(outcome).inc(getattr(result, outcome))
+    return result
+
+
+async def _store(
+    session: AsyncSession, ring: KeyRing, seller: Seller, orders: Sequence[amazon_order.Order]
+) -> PageResult:
+    """An answer as old as what is stored adds what was missing there: Amazon fills an order in without saying so."""
     result = PageResult()
     wanted = await wanted_by(session, seller.connection_id)
-    incoming, refused = _read(orders)
-    refused += [(order.order_id, order.reason, order.raw) for order in malformed]
+    incoming, result.refused = _read(orders)
     # In the order of their keys, so that two who store the same orders wait for each other instead of deadlocking.
     waiting = dict(sorted(incoming.items()))
     while waiting:
@@ -115,11 +158,6 @@ async def store_page(
         waiting = {one.state.amazon_order_id: one for one in new if one.state.amazon_order_id not in taken}
     if wanted.skipped_before and result.settled:
         await unimported.forget(session, seller, result.settled)
-    set_aside = await unimported.set_aside(session, ring, seller, refused)
-    result.malformed = len(set_aside)
-    result.errors += [("malformed", reason, reference) for reference, reason in set_aside]
-    for outcome in ("imported", "changed", "unchanged", "skipped", "malformed"):
-        orders_stored.labels(outcome).inc(getattr(result, outcome))
     return result
 
 
@@ -141,7 +179,8 @@ def _read(orders: Iterable[amazon_order.Order]) -> tuple[dict[str, _Incoming], l
         try:
             state = read_order(answer)
         except NotAnOrder as error:
-            refused.append((answer.order_id, str(error), _encoder.encode(answer)))
+            body = _encoder.encode(answer)
+            refused.append(unimported.Refused(answer.order_id, unimported.MALFORMED, str(error), body))
             continue
         before = incoming.get(answer.order_id)
         if before is None or _is_newer(state, before.state):

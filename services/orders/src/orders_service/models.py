@@ -163,14 +163,22 @@ class RecipientAccess(OrdersTable, table=True):
 
 
 class UnimportedOrder(OrdersTable, table=True):
-    """An order that Amazon showed and we did not take: malformed, without a channel, too old, of another status.
+    """An order that Amazon showed and we did not take: unreadable, without a channel, too old, of another status.
 
-    `reference` is the Amazon order id or, when even that could not be read, a digest of the body. `retry` asks the
-    next run to read it again by itself, so that the cursor may pass it.
+    `reference` is the Amazon order id or, when even that could not be read, a digest of the body. It is read again by
+    itself from `next_attempt_at` on, so that the cursor may pass it. `failures` counts how often in a row that was in
+    vain; one that is parked has had its tries and waits for a person.
     """
 
     __tablename__ = "unimported_order"
-    __table_args__ = (Index("ix_unimported_order_retry", "connection_id", postgresql_where=text("retry")),)
+    __table_args__ = (
+        Index(
+            "ix_unimported_order_due",
+            "connection_id",
+            "next_attempt_at",
+            postgresql_where=text("next_attempt_at is not null"),
+        ),
+    )
 
     connection_id: UUID = Field(primary_key=True)
     reference: str = Field(primary_key=True)
@@ -180,7 +188,9 @@ class UnimportedOrder(OrdersTable, table=True):
     detail: str
     marketplace_id: str | None = None
     sealed_body: bytes | None = Field(default=None, sa_type=LargeBinary)
-    retry: bool
+    failures: int = 0
+    next_attempt_at: datetime | None = UtcField(default=None)
+    parked_at: datetime | None = UtcField(default=None)
     seen_at: datetime = UtcField()
 
 
@@ -244,6 +254,8 @@ class Shipment(OrdersTable, table=True):
 
     `items` are as the sender gave them, `lines` those of the order that they mean (empty until they are accepted).
     `package_reference_id` is allocated and committed before the first call, so that a repeat edits the same package.
+    `attempts` counts the sendings, `looks` the looks since the last one, `failures` the looks in a row that Amazon did
+    not answer. One that is sent or unverified without a `next_attempt_at` is parked until somebody edits it.
     """
 
     __tablename__ = "shipment"
@@ -273,6 +285,7 @@ class Shipment(OrdersTable, table=True):
     package_reference_id: int | None = None
     attempts: int = 0
     looks: int = 0
+    failures: int = Field(default=0, sa_column_kwargs={"server_default": "0"})
     next_attempt_at: datetime | None = UtcField(default=None)
     created_at: datetime = UtcField()
     confirmed_at: datetime | None = UtcField(default=None)

@@ -214,7 +214,7 @@ async def check_carrier(session: AsyncSession, order: Order, shipment: Shipment)
         await reject(session, order, shipment, checked.code, checked.detail, checked.suggestion)
         return
     shipment.status = QUEUED
-    shipment.attempts, shipment.looks, shipment.alarmed_at = 0, 0, None
+    shipment.attempts, shipment.looks, shipment.failures, shipment.alarmed_at = 0, 0, 0, None
     shipment.error_code, shipment.error_detail, shipment.suggestion = None, None, None
     shipment.next_attempt_at = clock.now()
     session.add(shipment)
@@ -250,7 +250,7 @@ async def edit(session: AsyncSession, caller: Caller, shipment_id: UUID, changes
     order = await _locked_order(session, unlocked)
     shipment = await caller.one(session, Shipment, shipment_id, lock=True)
     await session.refresh(shipment)
-    if shipment.status == SENDING:
+    if shipment.status == SENDING and shipment.next_attempt_at is not None:
         raise ShipmentInFlight
     for name, value in changes.items():
         setattr(shipment, name, value)

@@ -1,6 +1,7 @@
 """A merchant's shop for tests: a seller at the local Amazon, and the orders service that works for it. Never
 imported by product code."""
 
+import json
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -305,3 +306,54 @@ class Shop:
 
 
 OpenShop = Callable[..., Awaitable[Shop]]
+
+
+@dataclass
+class Spoiler:
+    """Stands before the local Amazon and spoils what it answers about some orders.
+
+    `odd` says what is odd about an order wherever it is shown (`ODDITIES`), `failing` which orders getOrder answers 500
+    for, `cut` how many answers of searchOrders to come are cut off. No page holds more than `largest_page` orders.
+    """
+
+    url: str = ""
+    odd: dict[str, str] = field(default_factory=dict)
+    failing: set[str] = field(default_factory=set)
+    cut: int = 0
+    largest_page: int = 100
+    refuse_tokens: bool = False
+    page_sizes: list[int] = field(default_factory=list)
+
+    def spoilt(self, path: str, query: str, answer: Response) -> tuple[int, bytes]:
+        """Status and body in place of Amazon's answer."""
+        if path.rpartition("/")[2] in self.failing:
+            return 500, b""
+        if "paginationToken" in query and self.refuse_tokens:
+            return 400, b'{"errors": [{"code": "InvalidInput", "message": "token expired"}]}'
+        if answer.status_code != 200:
+            return answer.status_code, answer.content
+        document = answer.json()
+        if "orders" in document:
+            self.page_sizes.append(len(document["orders"]))
+        for order in document.get("orders", [document.get("order")]):
+            if order["orderId"] in self.odd:
+                order["orderItems"][0]["product"] = {"sellerSku": "MUG-1", "ODD": self.odd[order["orderId"]]}
+        body = json.dumps(document).encode()
+        for name, text in ODDITIES.items():
+            body = body.replace(b'"ODD": "' + name.encode() + b'"', text)
+        if "orders" in document and self.cut:
+            self.cut -= 1
+            body = body[: len(body) * 9 // 10]
+        return answer.status_code, body
+
+
+# What is odd about an order, as it stands among the fields of its first item's product.
+ODDITIES = {
+    "shape": b'"title": ["a list"]',
+    "nul": b'"title": "Mug\\u0000"',
+    "amount": b'"price": {"unitPrice": {"amount": "123456789012345.00", "currencyCode": "USD"}}',
+    "currency": b'"price": {"unitPrice": {"amount": "1.00", "currencyCode": "BUX"}}',
+    "bare word": b'"deemedResellerCategory": UOSS',
+    "surrogate": b'"title": "\\ud800"',
+    "quote": b'"title": "27" monitor"',
+}

@@ -3,9 +3,10 @@
 import platform
 import random
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from decimal import Decimal
 from functools import cache
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 from urllib.parse import quote
 
 import msgspec
@@ -30,7 +31,7 @@ from common.amazon.marketplaces import REGIONS
 from common.amazon.operations import Operation
 from common.contracts.connections import Region
 
-__all__ = ["AmazonClient", "Fence", "Seller", "encode"]
+__all__ = ["AmazonClient", "Fence", "Seller", "Unread", "encode"]
 
 T = TypeVar("T")
 Fence = Callable[[], None]
@@ -48,6 +49,14 @@ _decoders: dict[type, msgspec.json.Decoder[Any]] = {}
 def encode(body: Any) -> bytes:
     """A request's body as JSON; a Decimal becomes a number with exactly its digits (FACTS 5.3.4)."""
     return _encoder.encode(body)
+
+
+@dataclass(frozen=True, slots=True)
+class Unread:
+    """The body of a success as it came, for an operation that reads it item by item."""
+
+    body: bytes = field(repr=False)
+    request_id: str | None
 
 
 class AmazonClient:
@@ -96,7 +105,7 @@ class AmazonClient:
         max_wait: float | None = None,
         fence: Fence | None = None,
     ) -> T:
-        """Calls `operation` and reads its answer as `into` (`type(None)` for one without a body).
+        """Calls `operation` and reads its answer as `into` (`type(None)` for one without a body, `Unread` as it came).
 
         Values of `path` and `query` are given as they are; they are percent-encoded in full here (FACTS 5.1.1).
         `fence` is called when the bytes of an attempt are about to leave; what it raises is raised, nothing is sent.
@@ -111,9 +120,11 @@ class AmazonClient:
             answer = await self._retry(error, operation, seller, target, body, wait, fence)
         if into is type(None):
             return None
+        request_id = answer.headers.get("x-amzn-requestid")
+        if into is Unread:
+            return cast(T, Unread(answer.content, request_id))
         value, wrong = _decode(answer.content, into)
         if value is None:
-            request_id = answer.headers.get("x-amzn-requestid")
             raise MalformedAnswer(operation.name, status=answer.status_code, request_id=request_id, reason=wrong)
         return value
 

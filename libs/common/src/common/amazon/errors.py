@@ -12,7 +12,8 @@
     ├── MalformedAnswer         a success whose body is not what the model says
     └── OutcomeUnknown          a request that may have been carried out: read before writing again
 
-No error carries a token or a body; `str()` holds the operation, status, code and request id, and is fit for a log.
+No error carries a token, and only the two of `orders` that say so a body; `str()` holds the operation, status, code and
+request id, and is fit for a log.
 """
 
 import msgspec

@@ -3,7 +3,7 @@
 Unknown fields are ignored and enums are plain strings, so a new value of Amazon's breaks nothing (edge 28).
 """
 
-from common.amazon.values import Instant, Money, Personal, Quantity, Shape
+from common.amazon.values import Id, Instant, Money, Personal, Quantity, Shape, refuse_odd_moments
 
 
 class Alias(Shape, frozen=True):
@@ -24,7 +24,7 @@ class SalesChannel(Shape, frozen=True):
     """Where the order was placed."""
 
     channel_name: str
-    marketplace_id: str | None = None
+    marketplace_id: Id | None = None
     marketplace_name: str | None = None
 
 
@@ -90,6 +90,9 @@ class DateTimeRange(Shape, frozen=True):
 
     earliest_date_time: Instant | None = None
     latest_date_time: Instant | None = None
+
+    def __post_init__(self) -> None:
+        refuse_odd_moments(self.earliest_date_time, self.latest_date_time)
 
 
 class OrderFulfillment(Shape, frozen=True):
@@ -215,7 +218,7 @@ class ItemFulfillment(Shape, frozen=True):
 class OrderItem(Shape, frozen=True):
     """One line of an order."""
 
-    order_item_id: str
+    order_item_id: Id
     quantity_ordered: Quantity
     product: ItemProduct
     programs: tuple[str, ...] = ()
@@ -234,7 +237,7 @@ class PackageStatus(Shape, frozen=True):
 class PackageItem(Shape, frozen=True):
     """A line's part in a package."""
 
-    order_item_id: str
+    order_item_id: Id
     quantity: Quantity
 
 
@@ -254,7 +257,7 @@ class OrderPackage(Shape, frozen=True):
 class Order(Shape, frozen=True):
     """One order with its lines. What a dataset of `included_data` or a role would bring is None without it."""
 
-    order_id: str
+    order_id: Id
     created_time: Instant
     last_updated_time: Instant
     sales_channel: SalesChannel
@@ -267,3 +270,8 @@ class Order(Shape, frozen=True):
     proceeds: OrderProceeds | None = None
     fulfillment: OrderFulfillment | None = None
     packages: tuple[OrderPackage, ...] = ()
+
+    def __post_init__(self) -> None:
+        refuse_odd_moments(self.created_time, self.last_updated_time)
+        if len({item.order_item_id for item in self.order_items}) < len(self.order_items):
+            raise ValueError("two of the order's items have one orderItemId")

@@ -1,16 +1,25 @@
-"""Values that several of Amazon's answers share: money, instants, and structs whose repr must stay empty."""
+"""Values that several of Amazon's answers share: ids, money, instants, and structs whose repr must stay empty.
+
+What a column, an index or an event could not hold is refused here, where it is still one item of a page."""
 
 from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Annotated
 
 import msgspec
+from babel.numbers import list_currencies
+
+from common.moments import moment_problem
 
 Quantity = Annotated[int, msgspec.Meta(ge=0, le=2_147_483_647)]
 Instant = Annotated[datetime, msgspec.Meta(tz=True)]
 
-# Beyond any price; Decimal would also read "1e999999999" and "NaN", which no column can hold.
-_LARGEST_AMOUNT = Decimal(10) ** 15
+# Amazon's own ids are shorter and of these characters; they become keys, paths and parts of indexes.
+Id = Annotated[str, msgspec.Meta(min_length=1, max_length=100, pattern=r"^[!-~]+\Z")]
+
+# What `numeric(18, 4)` holds, however it is rounded; Decimal would also read "1e999999999" and "NaN".
+_LARGEST_AMOUNT = Decimal(10) ** 14 - 1
+_CURRENCIES = frozenset(list_currencies())
 
 
 class Money(msgspec.Struct, frozen=True, rename="camel"):
@@ -22,6 +31,8 @@ class Money(msgspec.Struct, frozen=True, rename="camel"):
     def __post_init__(self) -> None:
         if not self.amount.is_finite() or abs(self.amount) > _LARGEST_AMOUNT:
             raise ValueError("no amount of money")
+        if self.currency_code not in _CURRENCIES:
+            raise ValueError("no currency of ISO 4217")
 
 
 class Shape(msgspec.Struct, frozen=True, rename="camel", kw_only=True):
@@ -33,6 +44,26 @@ class Personal(Shape, frozen=True):
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}(...)"
+
+
+def refuse_odd_moments(*moments: datetime | None) -> None:
+    """Raises ValueError for a time at the edge of the calendar, which has no UTC."""
+    for moment in moments:
+        if moment is not None and (problem := moment_problem(moment)):
+            raise ValueError(f"a time that cannot be kept: {problem}")
+
+
+def place_of_nul(value: object, place: str = "$") -> str | None:
+    """Where in a decoded answer a text holds U+0000, which PostgreSQL keeps in no text; None when nowhere."""
+    if isinstance(value, str):
+        return place if "\x00" in value else None
+    if isinstance(value, dict):
+        inner = [(item, f"{place}.{name}") for name, item in value.items()]
+    elif isinstance(value, list | tuple):
+        inner = [(item, f"{place}[{position}]") for position, item in enumerate(value)]
+    else:
+        return None
+    return next((found for item, where in inner if (found := place_of_nul(item, where))), None)
 
 
 def wire_time(moment: datetime) -> str:

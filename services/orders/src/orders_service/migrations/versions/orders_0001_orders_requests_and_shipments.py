@@ -137,16 +137,18 @@ def upgrade() -> None:
         sa.Column("detail", sa.String(), nullable=False),
         sa.Column("marketplace_id", sa.String(), nullable=True),
         sa.Column("sealed_body", sa.LargeBinary(), nullable=True),
-        sa.Column("retry", sa.Boolean(), nullable=False),
+        sa.Column("failures", sa.Integer(), nullable=False),
+        sa.Column("next_attempt_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("parked_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("seen_at", sa.DateTime(timezone=True), nullable=False),
         sa.PrimaryKeyConstraint("connection_id", "reference", name=op.f("pk_unimported_order")),
     )
     op.create_index(
-        "ix_unimported_order_retry",
+        "ix_unimported_order_due",
         "unimported_order",
-        ["connection_id"],
+        ["connection_id", "next_attempt_at"],
         unique=False,
-        postgresql_where=sa.text("retry"),
+        postgresql_where=sa.text("next_attempt_at is not null"),
     )
     op.create_table(
         "fulfillment_request",
@@ -223,6 +225,7 @@ def upgrade() -> None:
         sa.Column("package_reference_id", sa.Integer(), nullable=True),
         sa.Column("attempts", sa.Integer(), nullable=False),
         sa.Column("looks", sa.Integer(), nullable=False),
+        sa.Column("failures", sa.Integer(), server_default="0", nullable=False),
         sa.Column("next_attempt_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
         sa.Column("confirmed_at", sa.DateTime(timezone=True), nullable=True),
