@@ -261,6 +261,7 @@ async def test_what_was_corrected_while_amazon_was_away_is_not_confirmed_by_the_
     assert (await shop.shipment(told))["status"] == "sending"
     await shop.amazon.dial("DELETE", "/sandbox/faults")
     for _ in range(3):
+        await shop.sql("update shipment set next_attempt_at = now() where next_attempt_at is not null")
         await shop.sync_orders()
     assert (await shop.shipment(told))["status"] == "confirmed"
     (package,) = (await shop.at_amazon(amazon_order_id))["packages"]

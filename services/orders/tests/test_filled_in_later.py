@@ -50,7 +50,7 @@ async def by_poll(shop: Shop, amazon_order_id: str) -> Any:
 
 
 async def by_back_fill(shop: Shop, amazon_order_id: str) -> Any:
-    return await shop.run("get-orders", amazon_order_ids=[amazon_order_id])
+    return await shop.run("get_orders", amazon_order_ids=[amazon_order_id])
 
 
 @pytest.mark.row("C5", "C6")
@@ -75,8 +75,8 @@ async def test_an_order_without_its_address_is_held_until_the_same_order_has_it(
     (changed,) = await shop.published(OrderChanged)
     assert (changed.holds, changed.version) == ((), 2)
     found = await recipient(shop, order)
-    assert found["delivery_address"]["addressLine1"]
-    assert found["buyer"]["buyerName"].startswith("Canary")
+    assert found["delivery_address"]["address_line1"]
+    assert found["buyer"]["buyer_name"].startswith("Canary")
     await shop.deliver(await shop.routed(await shop.order(amazon_order_id), (uuid4(), 2), decision_version=2))
     assert len(await shop.published(FulfillmentRequested)) == 1
     retold.retell = spoil

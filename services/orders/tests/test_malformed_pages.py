@@ -109,12 +109,11 @@ async def test_a_set_aside_order_that_amazon_never_gives_waits_apart_and_is_park
         "select next_attempt_at, parked_at is not null, sealed_body is not null from unimported_order"
     )
     assert rows == [(None, True, True)]
-    path = f"/v1/connections/{shop.connection_id}/orders/{bad}/explain"
-    (reason,) = (await shop.call("GET", path))["reasons"]
+    (reason,) = await shop.reasons(bad)
     assert "amazon_order_ids" in reason["fix"]
     # The fix that is told makes it go away.
     spoiler.odd, spoiler.failing = {}, set()
-    await shop.run("get-orders", amazon_order_ids=[bad])
+    await shop.run("get_orders", amazon_order_ids=[bad])
     assert await imported(shop) == {bad, good}
     assert await shop.sql("select 1 from unimported_order") == []
 
@@ -143,7 +142,7 @@ async def test_a_back_fill_of_a_bad_and_a_good_order_reads_the_good_one_and_tell
     shop = await open_shop(amazon_endpoint_na=spoiler.url)
     failing, odd, good = await shop.place({}, {}, {})
     spoiler.odd, spoiler.failing = {odd: "bare word"}, {failing}
-    run = await shop.run("get-orders", amazon_order_ids=[failing, odd, "111-0000000-0000000", good])
+    run = await shop.run("get_orders", amazon_order_ids=[failing, odd, "111-0000000-0000000", good])
     assert run["status"] == "succeeded"
     assert [(error["amazon_order_id"], error["code"]) for error in run["errors"]] == [
         (failing, "unanswered"),
@@ -239,7 +238,7 @@ async def test_a_page_that_was_not_stored_is_read_again_when_the_run_goes_on_aft
     cursors = await shop.sql(CURSORS)
     runtime = shop.service.runtime
     database = BreakingDatabase(runtime.db.url, orders)
-    run_id = await shop.start("get-orders")
+    run_id = await shop.start("get_orders")
     worker = Worker(runtime.db, {"get_orders": GetOrders(database, runtime.amazon, runtime.key_ring)})
     await worker.run_due()
     assert database.broke

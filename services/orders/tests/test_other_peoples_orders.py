@@ -58,8 +58,7 @@ async def test_an_order_of_a_program_is_held_with_what_to_do_and_is_no_ordinary_
     await shop.get_orders()
     order = await shop.order(amazon_order_id)
     assert (order["holds"], (await shop.order(ordinary))["holds"]) == ([hold], [])
-    path = f"/v1/connections/{shop.connection_id}/orders/{amazon_order_id}/explain"
-    (reason,) = (await shop.call("GET", path))["reasons"]
+    (reason,) = await shop.reasons(amazon_order_id)
     assert reason["code"] == hold
     assert advice in reason["fix"]
     await shop.deliver(await shop.routed(order, (uuid4(), 2)))

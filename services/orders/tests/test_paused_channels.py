@@ -20,7 +20,7 @@ async def test_while_every_channel_is_paused_amazon_is_not_called_and_the_runs_s
     await pause(shop, US)
     (late,) = await shop.place({})
     before = await shop.amazon.dial("GET", "/sandbox/books/calls")
-    for operation in ("get-orders", "sync-orders"):
+    for operation in ("get_orders", "sync_orders"):
         run = await shop.run(operation)
         assert [error["code"] for error in run["errors"]] == ["channel_paused"]
         assert "is paused" in run["errors"][0]["detail"]

@@ -23,8 +23,8 @@ async def test_the_recipient_is_read_with_its_own_scope_and_every_reading_is_rec
     assert await shop.sql("select 1 from recipient_access") == []
     answer = (await shop.service.http.get(path, headers=shop.pii_headers)).json()
     assert answer["delivery_address"]["name"].startswith(CANARY)
-    assert answer["buyer"]["buyerName"].startswith(CANARY)
-    assert answer["items"][0]["giftOption"]["giftMessage"] == "Canary greetings"
+    assert answer["buyer"]["buyer_name"].startswith(CANARY)
+    assert answer["items"][0]["gift_option"]["gift_message"] == "Canary greetings"
     ((read_order, subject),) = await shop.sql("select order_id, subject from recipient_access")
     assert (str(read_order), subject) == (order["id"], "tester")
 

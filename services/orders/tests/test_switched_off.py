@@ -145,7 +145,7 @@ async def test_a_role_that_is_missing_makes_one_run_wait_for_a_person_and_the_ne
 ) -> None:
     (placed,) = await shop.place({})
     await shop.amazon.dial("POST", "/sandbox/faults", {"operation": "searchOrders", "status": 403, "count": 100})
-    run_id = await shop.start("get-orders")
+    run_id = await shop.start("get_orders")
     worker = shop.service.runtime.worker()
     with structlog.testing.capture_logs() as logs:
         for _ in range(3):

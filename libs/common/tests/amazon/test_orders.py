@@ -210,6 +210,8 @@ def with_total(amount: Any, currency: str = "USD") -> dict[str, Any]:
         (with_total("123456789012345.00"), "no amount of money - at `$.proceeds.grandTotal`"),
         (with_total("99999999999999.999"), "no amount of money - at `$.proceeds.grandTotal`"),
         (with_total("NaN"), "no amount of money - at `$.proceeds.grandTotal`"),
+        (with_total("1e999999999"), "no amount of money - at `$.proceeds.grandTotal`"),
+        (with_total("-1e999999999"), "no amount of money - at `$.proceeds.grandTotal`"),
         (with_total("1.00", "BUX"), "no currency of ISO 4217 - at `$.proceeds.grandTotal`"),
         (with_total("1.00", "usd"), "no currency of ISO 4217 - at `$.proceeds.grandTotal`"),
         (with_item(orderItemId=""), "Expected `str` of length >= 1 - at `$.orderItems[0].orderItemId`"),

@@ -251,8 +251,13 @@ class Shop:
         return items
 
     async def explain(self, amazon_order_id: str) -> list[str]:
+        return [reason["code"] for reason in await self.reasons(amazon_order_id)]
+
+    async def reasons(self, amazon_order_id: str) -> list[dict[str, str]]:
+        """All that stands in the order's way."""
         path = f"/v1/sellers/{self.selling_partner_id}/orders/{amazon_order_id}/explanation"
-        return [reason["code"] for reason in (await self.call("GET", path))["reasons"]]
+        found: list[dict[str, str]] = (await self.call("GET", path))["reasons"]
+        return found
 
     async def at_amazon(self, amazon_order_id: str) -> Any:
         """The order in Amazon's own books."""

@@ -29,7 +29,8 @@ class Money(msgspec.Struct, frozen=True, rename="camel"):
     currency_code: str
 
     def __post_init__(self) -> None:
-        if not self.amount.is_finite() or abs(self.amount) > _LARGEST_AMOUNT:
+        # Compared, not computed with: `abs` of 1e999999999 overflows.
+        if not self.amount.is_finite() or not -_LARGEST_AMOUNT <= self.amount <= _LARGEST_AMOUNT:
             raise ValueError("no amount of money")
         if self.currency_code not in _CURRENCIES:
             raise ValueError("no currency of ISO 4217")
