@@ -133,7 +133,7 @@ async def test_a_worker_that_stalled_before_its_patch_does_not_send_the_older_pr
     # Between the intent and the patch the sender reads the offer: that answer takes its time.
     slow = {"operation": "searchListingsItems", "kind": "slow", "seconds": 4, "count": 1}
     await amazon.dial("POST", "/sandbox/faults", slow)
-    await shop.call("POST", f"/v1/channels/{channel_id}/operations/sync", status=202)
+    await shop.call("POST", "/v1/operations", {"operation": "sync", "channel_id": str(channel_id)}, status=202)
 
     async def prepared() -> Any:
         return await shop.sql("select 1 from variant where write_state = 'sending' and sent_price = 11")
@@ -179,7 +179,7 @@ async def test_a_worker_that_stalled_before_its_confirmation_does_not_send_the_o
         "select app_id, region, 'confirmShipment', selling_partner_id, -6, 0, now() "
         "from amazon_bucket where operation = 'searchOrders' and selling_partner_id <> ''"
     )
-    await shop.call("POST", f"/v1/connections/{connection_id}/operations/sync-orders")
+    await shop.call("POST", "/v1/operations", {"operation": "sync_orders", "connection_id": str(connection_id)})
 
     async def prepared() -> Any:
         return await shop.sql("select 1 from shipment where status = 'sending'")

@@ -71,7 +71,7 @@ def read_login(query: QueryParams) -> Login:
         raise RedirectAtLoginUri
     uri, state, seller = _all(query, (*_APPSTORE, "selling_partner_id"), LoginIncomplete)
     if not (seller.isascii() and seller.isalnum() and seller.upper() == seller and 4 <= len(seller) <= 64):
-        raise LoginIncomplete("selling_partner_id is no seller's id")
+        raise LoginIncomplete("it is no seller's id", where="query.selling_partner_id")
     return Login(uri, state, seller, query.get("version") == "beta")
 
 
@@ -80,6 +80,6 @@ def _all(query: QueryParams, names: tuple[str, ...], refusal: type[InvalidReques
     for name in names:
         given = query.getlist(name)
         if len(given) != 1 or not 1 <= len(given[0]) <= LONGEST or not given[0].isprintable():
-            raise refusal(f"{name} is missing, repeated, too long or no text")
+            raise refusal(f"{name} is missing, repeated, too long or no text", where=f"query.{name}")
         values.append(given[0])
     return values
