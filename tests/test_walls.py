@@ -10,6 +10,7 @@ import pytest
 from fastapi.routing import APIRoute
 
 from common.errors import Problem
+from common.front_door import Guarded
 from common.testing.plugin import RunService
 
 ROOT = Path(__file__).parents[1]
@@ -48,6 +49,7 @@ async def test_every_route_declares_a_scope_and_refuses_strangers(name: str, run
         if route.path in OPEN:
             continue
         assert scopes(route), f"{name} {route.path} declares no scope"
+        assert isinstance(route, Guarded), f"{name} {route.path} reads its body before it knows its caller"
         path = route.path.replace("{", "").replace("}", "")
         answer = await running.http.request(sorted(route.methods or ())[0], path)
         assert (route.path, answer.status_code) == (route.path, 401)
