@@ -1,6 +1,7 @@
 """The stack starts in the stated order, not twice on the same state, and gives way to the user's own servers."""
 
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -66,7 +67,7 @@ def test_up_serves_until_sigterm_and_leaves_nothing(tmp_path: Path, is_gone: IsG
         lines.append(line)
         if line.startswith("ready"):
             break
-    ports = [int(line.split("127.0.0.1:")[1].split("/")[0]) for line in lines if "127.0.0.1:" in line]
+    ports = {int(port) for line in lines for port in re.findall(r"127\.0\.0\.1:(\d+)", line)}
     assert len(ports) == 7  # PostgreSQL, the broker, the local Amazon and four services
     assert all(map(accepts, ports))
     launcher.send_signal(signal.SIGTERM)
