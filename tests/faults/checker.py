@@ -9,7 +9,6 @@ from typing import Any
 from uuid import UUID
 
 from aiokafka import AIOKafkaConsumer
-from aiokafka.structs import TopicPartition
 from tests.faults.trade import FIRST_CENTS, SELLER, STOCK, US, Ledger, cents_of
 from tests.faults.world import World
 
@@ -107,13 +106,18 @@ async def check(world: World, amazon: Amazon, ledger: Ledger) -> Verdict:
     # Each consent kills the tokens that four processes of ours hold; each may find that out by a few calls at once.
     if forbidden > 40 * (ledger.consents - 1):
         verdict.violations.append(f"{forbidden} calls answered 403: a dead token was kept")
+    refused = sum(by_status.get("429", 0) for by_status in books.calls.values())
+    if refused > ledger.throttled:
+        verdict.violations.append(
+            f"a bucket was overdrawn: {refused} calls answered 429, {ledger.throttled} on purpose"
+        )
     verdict.facts |= {
         "orders": len(books.orders),
         "parcels": len(ledger.parcels),
         "listing_writes": sum(listing["writes"] for listing in books.listings.values()),
         "confirmations": sum(order["confirmations"] for order in books.orders.values()),
         "403": forbidden,
-        "429": sum(by_status.get("429", 0) for by_status in books.calls.values()),
+        "429": refused,
         "calls": sum(sum(by_status.values()) for by_status in books.calls.values()),
         "switched_off": ledger.switched_off,
     }
@@ -252,13 +256,10 @@ async def _topics(world: World, books: Books, verdict: Verdict) -> None:
 
 async def _read_topics(bootstrap_servers: str) -> list[tuple[str, bytes]]:
     names = [topic.name for topic in TOPICS] + [dead_letter_topic(topic.name) for topic in TOPICS if topic.readers]
-    consumer = AIOKafkaConsumer(bootstrap_servers=bootstrap_servers, auto_offset_reset="earliest", group_id=None)
+    consumer = AIOKafkaConsumer(*names, bootstrap_servers=bootstrap_servers, auto_offset_reset="earliest")
     await consumer.start()
     try:
-        there = [
-            TopicPartition(name, partition) for name in names for partition in consumer.partitions_for_topic(name) or ()
-        ]
-        consumer.assign(there)
+        there = consumer.assignment()
         ends = await consumer.end_offsets(there)
         messages: list[tuple[str, bytes]] = []
         while [one for one in there if await consumer.position(one) < ends[one]]:

@@ -6,10 +6,11 @@ from typing import Any
 
 from tests.faults.schedule import TRADED, Step
 from tests.faults.trade import SELLER, Trade
-from tests.faults.world import World
+from tests.faults.world import REPLICAS, World
 
 _STOPPED = 15.0
 _PREPARED_WITHIN = 6.0
+_THROTTLED = 429
 # What Amazon does all the time, in every run: the same calls are hit with the same seed.
 _ALWAYS = (
     {"operation": "patchListingsItem", "kind": "drop_after_effect", "probability": 0.05},
@@ -17,8 +18,8 @@ _ALWAYS = (
     {"operation": "patchListingsItem", "kind": "reset", "probability": 0.03},
     {"operation": "searchOrders", "kind": "html", "status": 503, "probability": 0.05},
     {"operation": "token", "kind": "status", "status": 503, "probability": 0.1},
-    {"operation": "patchListingsItem", "kind": "status", "status": 429, "probability": 0.03},
-    {"operation": "confirmShipment", "kind": "status", "status": 429, "probability": 0.03},
+    {"operation": "patchListingsItem", "kind": "status", "status": _THROTTLED, "probability": 0.03},
+    {"operation": "confirmShipment", "kind": "status", "status": _THROTTLED, "probability": 0.03},
 )
 
 
@@ -27,13 +28,15 @@ class Faults:
 
     def __init__(self, world: World, trade: Trade, seed: int) -> None:
         self.world, self.trade, self.seed = world, trade, seed
-        self.refused_for_rate = 0
 
     async def begin(self) -> None:
         for fault in _ALWAYS:
             await self.trade.amazon.dial("POST", "/faults", fault | {"seed": self.seed})
 
     async def end(self) -> None:
+        """Disarms all, and notes how many calls were refused for their rate without being too many."""
+        armed = (await self.trade.amazon.dial("GET", "/faults"))["armed"]
+        self.trade.ledger.throttled += sum(one["hits"] for one in armed if one.get("status") == _THROTTLED)
         await self.trade.amazon.dial("DELETE", "/faults")
 
     async def play(self, step: Step) -> None:
@@ -63,8 +66,14 @@ class Faults:
         self.world.thaw(service, replica)
 
     async def _stop_auth(self, replica: int) -> None:
-        self.trade.begin(self.trade.time_to_amazon("SIGSTOP of auth"), "probe")
-        await self._freeze("auth", replica)
+        """Listings starts anew meanwhile: the tokens it held are gone, and half of what it asks stands still."""
+        self.world.freeze("auth", replica)
+        for one in REPLICAS:
+            self.world.kill("listings", one)
+            self.world.launch("listings", one)
+        self.trade.begin(self.trade.time_to_amazon("SIGSTOP of auth, start of listings included"), "probe")
+        await asyncio.sleep(_STOPPED)
+        self.world.thaw("auth", replica)
 
     async def _restart_postgres(self) -> None:
         await self.world.restart_postgres()
@@ -107,7 +116,7 @@ class Faults:
             self.trade.say(f"{service}: nothing was caught between intent and call")
         self.world.freeze(service, replica)
         self.world.launch(service, other)
-        await self.trade.amazon.dial("DELETE", "/faults")
+        await self.end()
         await self.begin()
         await something_newer()
         await asyncio.sleep(_STOPPED)
@@ -156,6 +165,6 @@ class Faults:
 
     async def _arm(self, **fault: Any) -> None:
         # In front of what is always there: the first that fits strikes.
-        await self.trade.amazon.dial("DELETE", "/faults")
+        await self.end()
         await self.trade.amazon.dial("POST", "/faults", fault | {"selling_partner_id": SELLER})
         await self.begin()

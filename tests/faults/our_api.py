@@ -69,15 +69,15 @@ class Merchant:
 
     async def withdraw(self, source_id: str) -> None:
         """A conflict says that it is not attested any more: the answer before was lost."""
-        path = f"/v1/sources/{source_id}/attestation"
-        await self._call("compliance", "DELETE", path, {"withdrawn_by": "Officer"}, done=409)
+        path = f"/v1/sources/{source_id}/attestation/withdraw"
+        await self._call("compliance", "POST", path, {"withdrawn_by": "Officer"}, done=409)
 
     async def list_and_link(self, channel_id: str, listings: list[dict[str, Any]]) -> None:
         rows = [{"channel_id": channel_id} | listing for listing in listings]
         answer = await self._call("listings", "POST", "/v1/listings", {"listings": rows})
         if answer["errors"]:
             raise Refused(str(answer["errors"]))
-        await self._call("listings", "POST", f"/v1/channels/{channel_id}/operations/link")
+        await self._call("listings", "POST", "/v1/operations", {"operation": "link", "channel_id": channel_id})
 
     async def change(self, channel_id: str, change: dict[str, Any]) -> None:
         answer = await self._call(

@@ -29,7 +29,8 @@ Say = Callable[[str], None]
 
 @dataclass
 class Ledger:
-    """What must be true in the end. Parcels are `ShipmentCreated` as last told, by shipment id."""
+    """What must be true in the end, and what was done on purpose. Parcels are `ShipmentCreated` as last told, by
+    shipment id; `throttled` counts the 429 that were no fault of ours."""
 
     cents: dict[str, int] = field(default_factory=lambda: dict.fromkeys((*TRADED, *ORDERED, PROBE), FIRST_CENTS))
     quantities: dict[str, int] = field(default_factory=lambda: dict.fromkeys((*TRADED, PROBE), FIRST_QUANTITY))
@@ -38,6 +39,7 @@ class Ledger:
     released_while_off: set[str] = field(default_factory=set)
     switched_off: int = 0
     consents: int = 1
+    throttled: int = 0
     recovery: dict[str, float] = field(default_factory=dict)
     failures: list[str] = field(default_factory=list)
 
