@@ -8,7 +8,7 @@ from tests.faults.schedule import TRADED, Step
 from tests.faults.trade import SELLER, Trade
 from tests.faults.world import REPLICAS, World
 
-_STOPPED = 15.0
+_STOPPED, _BROKER_STOPPED = 15.0, 8.0
 _PREPARED_WITHIN = 6.0
 _THROTTLED = 429
 # What Amazon does all the time, in every run: the same calls are hit with the same seed.
@@ -49,7 +49,7 @@ class Faults:
             "storm_503": self._storm,
             "stop_auth": lambda: self._stop_auth(replica),
             "restart_postgres": self._restart_postgres,
-            "stop_broker": lambda: self.world.stop_broker(3.0),
+            "stop_broker": lambda: self.world.stop_broker(_BROKER_STOPPED),
             "kill": lambda: self._kill(service, replica),
             "freeze": lambda: self._freeze(service, replica),
         }

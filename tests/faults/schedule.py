@@ -23,7 +23,7 @@ _TAKES = {
     "storm_503": 11.0,
     "stop_auth": 17.0,
     "restart_postgres": 7.0,
-    "stop_broker": 9.0,
+    "stop_broker": 10.0,
     "kill": 5.0,
 }
 _KILLED = ("auth", "listings", "orders")
