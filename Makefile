@@ -4,7 +4,7 @@ BIN := .venv/bin
 MEMBERS := libs/common services/auth services/listings services/orders services/compliance deploy/sandbox deploy/local
 SERVICES := auth listings orders compliance
 .DEFAULT_GOAL := help
-.PHONY: help install browser demo dev test test-kafka kafka check format migrations docs rows bench fuzz lock clean
+.PHONY: help install browser demo dev test test-kafka faults kafka check format migrations docs rows bench fuzz lock clean
 
 help:  ## this list
 	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -36,6 +36,9 @@ test: .venv/.installed browser  ## all tests, on real PostgreSQL, a real broker 
 
 test-kafka: .venv/.installed  ## the wire tests and the journeys on Apache Kafka (Java 17 and Maven)
 	@ENTREPOT_KAFKA=apache $(BIN)/pytest -q -m "wire or journey"
+
+faults: .venv/.installed  ## trade under kills, stops and Amazon's faults on two replicas: three seeds; SEED=7 SECONDS=120 plays one and tells it
+	@$(if $(SEED),$(BIN)/python -m tests.faults --seed $(SEED) --seconds $(or $(SECONDS),120),$(BIN)/pytest -q -m chaos tests/faults)
 
 kafka: .venv/.installed  ## Apache Kafka alone, in the foreground
 	@$(BIN)/python -m local_stack kafka
