@@ -4,7 +4,7 @@ BIN := .venv/bin
 MEMBERS := libs/common services/auth services/listings services/orders services/compliance deploy/sandbox deploy/local
 SERVICES := auth listings orders compliance
 .DEFAULT_GOAL := help
-.PHONY: help install browser demo dev test test-kafka faults kafka check format migrations docs rows bench fuzz lock clean
+.PHONY: help install browser demo dev test test-kafka faults kafka check format migrations docs rows bench fuzz lock clean mutants
 
 help:  ## this list
 	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -74,6 +74,9 @@ bench: .venv/.installed  ## speed as ratios against a ceiling of the same run, i
 fuzz: .venv/.installed  ## rubbish against the local Amazon and all services; SECONDS=600 SEED=1 MODELS=../shared/sp-api/models
 	@$(BIN)/python -m amazon_sandbox.fuzzing $(or $(MODELS),../shared/sp-api/models) --seconds $(or $(SECONDS),600) --seed $(or $(SEED),1)
 	@FUZZ_SECONDS=$(or $(SECONDS),600) FUZZ_SEED=$(or $(SEED),1) $(BIN)/pytest -q tests/test_schemathesis.py
+
+mutants: .venv/.installed  ## planted bugs and mutated pure rules that a test must notice; ONLY=word (long)
+	@$(BIN)/python scripts/mutants.py $(if $(ONLY),--only $(ONLY))
 
 lock: .venv/.installed  ## resolve the dependencies anew into requirements/
 	$(BIN)/uv pip compile --quiet --no-annotate --group bootstrap pyproject.toml -o requirements/bootstrap.txt

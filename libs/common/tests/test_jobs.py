@@ -384,6 +384,26 @@ async def test_two_runs_of_one_connection_and_operation_never_run_together(datab
     assert ([row[0] for row in statuses], together) == (["succeeded"], 1)
 
 
+async def test_a_run_that_waits_for_its_turn_keeps_no_other_connection_waiting(database: Database) -> None:
+    other = uuid4()
+    ran: list[UUID] = []
+
+    async def note(work: Work) -> None:
+        ran.append(work.connection_id)
+        if len(ran) == 1:
+            await queue(database)
+            async with database.transaction() as session:
+                await jobs.start(
+                    session, account_id=ACCOUNT, connection_id=other, operation="count", requested_by="test"
+                )
+            await Worker(database, {"count": note}).run_due()
+            assert ran == [CONNECTION, other]
+
+    await queue(database)
+    await Worker(database, {"count": note}).run_due()
+    assert ran == [CONNECTION, other, CONNECTION]
+
+
 async def test_a_due_schedule_starts_one_run_and_not_a_second_while_one_is_open(database: Database) -> None:
     done = 0
 
