@@ -320,3 +320,54 @@ def test_an_origin_that_is_none_is_refused_at_the_start(origin: str) -> None:
                 "cors_origins": origin,
             }
         )
+
+
+async def test_trailers_without_measure_are_refused(edge: Running, issuer: Issuer) -> None:
+    line = await Line.to(edge)
+    await line.send(head("/v1/files", bearer(issuer), "Transfer-Encoding: chunked"), b"5\r\nhello\r\n0\r\n")
+    try:
+        for number in range(2000):
+            await line.send(f"X-{number}: {'a' * 200}\r\n".encode())
+    except ConnectionError:
+        return
+    assert await line.ended()
+
+
+@pytest.mark.parametrize("stray", [b"\r\n", b"GET /heal", b"nonsense\r\n\r\n"])
+async def test_nothing_is_written_into_an_answer_that_is_under_way(run_service: RunService, stray: bytes) -> None:
+    gate.clear()
+    impatient = await run_service(SERVICE, head_seconds=0.2)
+    line = await Line.to(impatient)
+    await line.send(head("/v1/slow", method="GET"), stray)
+    await asyncio.sleep(0.6)  # longer than a head may take: nothing may come meanwhile
+    gate.set()
+    status, _, answer = await line.answer()
+    assert (status, answer) == (200, {})
+
+
+async def test_an_upload_behind_another_request_has_its_own_time(run_service: RunService, issuer: Issuer) -> None:
+    running = await run_service(SERVICE, drain_seconds=0.2)
+    line = await Line.to(running)
+    upload = head("/v1/files", bearer(issuer), "Content-Length: 8")
+    await line.send(head("/healthz", method="GET") + upload)
+    assert (await line.answer())[0] == 200
+    for byte in b"12345678":
+        await asyncio.sleep(0.1)
+        await line.send(bytes([byte]))
+    status, _, answer = await line.answer()
+    assert (status, answer) == (200, {"length": 8})
+
+
+async def test_a_flood_of_offers_is_refused(edge: Running) -> None:
+    line = await Line.to(edge)
+    offer = head("/healthz", "Connection: Upgrade, HTTP2-Settings", "Upgrade: h2c", method="GET")
+    await line.send(offer * 3000)
+    assert await line.ended()
+    assert (await edge.http.get("/healthz")).status_code == 200
+
+
+async def test_an_older_client_that_offers_an_upgrade_is_answered_as_one(edge: Running) -> None:
+    line = await Line.to(edge)
+    await line.send(b"GET /healthz HTTP/1.0\r\nHost: here\r\nConnection: Upgrade\r\nUpgrade: h2c\r\n\r\n")
+    status, headers, _ = await line.answer()
+    assert (status, headers.get("transfer-encoding"), headers["connection"]) == (200, None, "close")
