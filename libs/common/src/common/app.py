@@ -240,8 +240,8 @@ async def _keep(runtime: Runtime[Any], name: str, loop: Callable[[], Awaitable[N
     while True:
         try:
             await loop()
-        except Exception:
-            log.exception("loop_broke", loop=name)
+        except Exception as error:
+            log.error("loop_broke", loop=name, reason=type(error).__name__, stack=telemetry.stack_of(error))
             await asyncio.sleep(1)
 
 

@@ -111,8 +111,8 @@ def is_transient(error: BaseException) -> bool:
 
 
 def is_unstorable(error: BaseException) -> bool:
-    """Whether a value was refused for what it is (out of range, text with U+0000): the same value is always refused."""
+    """Whether a value was refused for what it is (out of range, U+0000, too long for an index): it always will be."""
     if not isinstance(error, DBAPIError):
         return False
     state = getattr(error.orig, "sqlstate", None) or ""
-    return str(state).startswith("22")
+    return str(state).startswith(("22", "54"))

@@ -19,7 +19,7 @@ from common import clock
 from common.bulk import insert_page, run
 from common.contracts.catalogue import dead_letter_topic
 from common.contracts.event import About
-from common.crypto import KeyRing
+from common.crypto import KeyLost, KeyRing
 from common.db import CommonTable, UtcField, is_transient, is_unstorable
 from common.outbox import forward
 from common.rewrapping import SealedColumn
@@ -210,10 +210,12 @@ async def replay_next(
     )
     letters = (await session.exec(waiting)).all()
     if letters:
-        opened = key_ring.open(letters[0].message, SEALED.context(None, letters[0].letter_id))
         try:
+            opened = key_ring.open(letters[0].message, SEALED.context(None, letters[0].letter_id))
             async with session.begin_nested():
                 await handle(session, letters[0], msgspec.json.decode(opened, type=Letter))
+        except KeyLost:
+            raise  # of every letter alike: it is loud, and the key ring is to be put right
         except Exception as error:
             if not is_unstorable(error):
                 return _again(key, error, now)

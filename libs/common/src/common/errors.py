@@ -22,6 +22,7 @@ from starlette.exceptions import HTTPException
 from starlette.routing import Match
 
 from common.db import is_transient
+from common.telemetry import stack_of
 
 log = structlog.get_logger()
 
@@ -203,5 +204,5 @@ def problem_of(error: Exception) -> Problem:
     if is_transient(error):
         log.warning("request_without_database", reason=type(error).__name__)
         return DatabaseUnavailable(headers={"Retry-After": "1"})
-    log.error("request_failed", reason=type(error).__name__, exc_info=error)
+    log.error("request_failed", reason=type(error).__name__, stack=stack_of(error))
     return Problem()

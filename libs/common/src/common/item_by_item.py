@@ -7,7 +7,6 @@ those that are due longest first and so many per run; in the end it is parked an
 Not every failure is an item's fault: while the database or Amazon is away, or another worker has taken the run over,
 nothing is set aside (`is_the_items_fault`)."""
 
-import traceback
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from typing import Generic, TypeVar
@@ -30,6 +29,7 @@ from common.crypto import KeyLost
 from common.db import is_transient
 from common.errors import Problem
 from common.jobs import RunFailed, RunLater, RunWaits, StaleWorker
+from common.telemetry import stack_of
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -132,11 +132,6 @@ def reason_of(error: Exception) -> tuple[str, str]:
     if isinstance(error, DBAPIError):
         return "not_storable", f"the database refuses it (SQLSTATE {_sqlstate(error)})"
     return "unexpected", f"it cannot be treated ({type(error).__name__})"
-
-
-def stack_of(error: Exception) -> str:
-    """Where it happened, for a log: our own lines, without the error's text, which may quote the item."""
-    return "".join(traceback.format_tb(error.__traceback__))
 
 
 def alarm(kind: str, code: str, **ids: UUID | str | None) -> None:

@@ -183,8 +183,9 @@ class Work:
 
 
 def as_json(value: Mapping[str, Any] | Sequence[Any]) -> str:
-    """A value of one of the run's JSON columns, as a parameter of raw SQL."""
-    return _encoder.encode(value).decode()
+    """A value of one of the run's JSON columns, as a parameter of raw SQL. What others said may hold U+0000, which no
+    column does."""
+    return _encoder.encode(value).decode().replace("\\u0000", "\\ufffd")
 
 
 Runner = Callable[[Work], Awaitable[None]]

@@ -18,7 +18,7 @@ from common.crypto import KeyRing
 from common.db import Database, is_transient, is_unstorable
 from common.dead_letters import DeadLetter, Letter, Rejected
 from common.pulse import Pulse
-from common.telemetry import correlate
+from common.telemetry import correlate, stack_of
 
 log = structlog.get_logger()
 
@@ -117,13 +117,13 @@ class Consumer:
             await consumer.start()
             while True:
                 batch = await consumer.getmany(timeout_ms=5 if self._rest_seconds else 1000, max_records=BATCH)
-                self.pulse.beat()
                 records = [record for partition in batch.values() for record in partition]
+                if records:
+                    await self.process(records)
+                    await consumer.commit()
+                self.pulse.beat()  # only now: a batch that breaks again and again is no movement
                 if not records:
                     await self._rest(consumer)
-                    continue
-                await self.process(records)
-                await consumer.commit()
         finally:
             await consumer.stop()
 
@@ -203,7 +203,13 @@ class Consumer:
                 except Exception as error:
                     if is_transient(error):
                         raise
-                    log.exception("event_set_aside", consumer=self.name, event_type=type(event.event).__name__)
+                    log.error(
+                        "event_set_aside",
+                        consumer=self.name,
+                        event_type=type(event.event).__name__,
+                        reason=type(error).__name__,
+                        stack=stack_of(error),
+                    )
                     # An exception's text may quote values of the event; its kind is enough to find the log line.
                     parks = not is_unstorable(error)
                     reason = type(error).__name__ if parks else dead_letters.UNSTORABLE

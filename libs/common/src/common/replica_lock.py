@@ -20,6 +20,7 @@ log = structlog.get_logger()
 # The lock's first number, "repl" in ASCII; the second is the replica.
 LOCK = 0x7265706C
 _POLL_SECONDS = 0.25
+_ASK_SECONDS = 5.0
 
 
 class ReplicaLock:
@@ -59,6 +60,7 @@ class ReplicaLock:
     ) -> asyncio.Task[None]:
         """Returns when the connection is lost, or the loop ended."""
         lost = asyncio.Event()
+        beside = asyncio.create_task(_until_silent(connection, lost))
         connection.add_termination_listener(lambda _: lost.set())
         while not await connection.fetchval("select pg_try_advisory_lock($1, $2)", LOCK, self._replica):
             await _end(running)
@@ -71,14 +73,26 @@ class ReplicaLock:
                 log.error("replica_is_taken", replica=self._replica, fix="give each process a REPLICA of its own")
             await asyncio.sleep(_POLL_SECONDS)
         if running is None:
-            self._pulse.beat()
+            self._pulse.refused = ""
             running = asyncio.ensure_future(loop())
         waiting = asyncio.create_task(lost.wait())
         try:
             await asyncio.wait({running, waiting}, return_when=asyncio.FIRST_COMPLETED)
         finally:
             waiting.cancel()
+            beside.cancel()
         return running
+
+
+async def _until_silent(connection: "asyncpg.Connection[Any]", lost: asyncio.Event) -> None:
+    """A line that died without a word still looks open here: it is asked."""
+    while True:
+        await asyncio.sleep(_ASK_SECONDS)
+        try:
+            await connection.fetchval("select 1", timeout=_ASK_SECONDS)
+        except (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError):
+            lost.set()
+            return
 
 
 async def _end(running: "asyncio.Task[None] | None") -> None:

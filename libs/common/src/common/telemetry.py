@@ -4,6 +4,7 @@ import logging
 import random
 import re
 import sys
+import traceback
 from collections.abc import MutableMapping
 from contextvars import ContextVar
 from typing import Any
@@ -44,6 +45,11 @@ def correlate(given: str | None = None) -> str:
 def _new_id() -> str:
     # Nobody needs it to be unguessable, and asking the system for randomness costs more than a request's other parts.
     return f"{random.getrandbits(128):032x}"
+
+
+def stack_of(error: BaseException) -> str:
+    """Where it happened, for a log: our own lines, without the error's text, which may quote what others sent."""
+    return "".join(traceback.format_tb(error.__traceback__))
 
 
 def redact(_: Any, __: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:

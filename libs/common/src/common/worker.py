@@ -16,7 +16,7 @@ from common import clock
 from common.bulk import run
 from common.db import Database, is_transient
 from common.jobs import RunFailed, RunLater, Runner, RunWaits, StaleWorker, Work, as_json, start
-from common.telemetry import correlate
+from common.telemetry import correlate, stack_of
 
 log = structlog.get_logger()
 
@@ -186,6 +186,18 @@ class Worker:
 
     async def execute(self, work: Work) -> None:
         """Runs one claimed run to its end; every outcome is written, none is silent."""
+        try:
+            await self._execute(work)
+        except Exception as error:
+            if is_transient(error):
+                raise
+            # What it wanted to tell of its end cannot be kept: the end is told without it.
+            log.error("run_outcome_unwritable", run_id=str(work.id), reason=type(error).__name__, stack=stack_of(error))
+            work.counts, work.waited_for = {}, None
+            work.errors = [{"code": "unexpected", "detail": type(error).__name__}]
+            await self._end(work, "failed")
+
+    async def _execute(self, work: Work) -> None:
         correlate(work.id.hex)
         beat = asyncio.create_task(self._beat(work))
         try:
@@ -208,7 +220,8 @@ class Worker:
                 fix = "Look at /readyz; the run goes on by itself"
                 await self._wait(work, RunWaits("database_away", detail, fix=fix, seconds=0.5))
                 return
-            log.exception("run_broke", run_id=str(work.id), operation=work.operation)
+            reason, stack = type(error).__name__, stack_of(error)
+            log.error("run_broke", run_id=str(work.id), operation=work.operation, reason=reason, stack=stack)
             await self._retry_or_fail(work, error)
         finally:
             beat.cancel()

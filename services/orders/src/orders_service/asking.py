@@ -16,9 +16,13 @@ DELETED = "deleted"
 RESUME = "POST /v1/channels/{id}/unpause of the auth service; then the orders that came meanwhile are read"
 
 
-async def seller_of(session: AsyncSession, work: Work) -> Seller:
-    """The run's seller. Raises `RunWaits` while the connection may not be used, and `RunFailed` when it is gone."""
-    connection = await session.get(Connection, work.connection_id, populate_existing=True)
+async def seller_of(session: AsyncSession, work: Work, *, hold: bool = False) -> Seller:
+    """The run's seller. Raises `RunWaits` while the connection may not be used, and `RunFailed` when it is gone.
+
+    `hold`: it stays as it is until the transaction ends; a connection that takes its orders over comes after that.
+    """
+    share = {"read": True} if hold else None
+    connection = await session.get(Connection, work.connection_id, populate_existing=True, with_for_update=share)
     if connection is None or connection.account_id != work.account_id or connection.status == DELETED:
         raise RunFailed("connection_not_active", "the connection is deleted", fix="Connect the seller again")
     if connection.status not in CALLABLE:

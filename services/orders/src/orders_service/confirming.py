@@ -21,9 +21,10 @@ from common.amazon.run_outcomes import outcomes
 from common.attempts import Patience
 from common.contracts.orders import TrackingConfirmed
 from common.db import Database
-from common.item_by_item import alarm, is_the_items_fault, is_unanswered, reason_of, stack_of
+from common.item_by_item import alarm, is_the_items_fault, is_unanswered, reason_of
 from common.jobs import Work
 from common.outbox import publish
+from common.telemetry import stack_of
 from orders_service import carriers
 from orders_service.asking import seller_now, seller_of, tell_paused
 from orders_service.booking import units_of

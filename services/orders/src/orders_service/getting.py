@@ -198,6 +198,7 @@ class GetOrders:
     ) -> None:
         async with self._db.transaction() as session:
             await work.hold(session)
+            await seller_of(session, work, hold=True)
             result = await store_page(session, self._ring, seller, orders, malformed, own_turn=own_turn)
         _tell(work, result)
 
@@ -206,6 +207,7 @@ class GetOrders:
         ends = [datetime.fromisoformat(work.cursor[name]) for name in ("saw_until", "newest") if name in work.cursor]
         async with self._db.transaction() as session:
             await work.hold(session)
+            await seller_of(session, work, hold=True)
             if ends:
                 await run(
                     session,

@@ -126,6 +126,7 @@ class _Faults(msgspec.Struct):
 
 
 _decoder = msgspec.json.Decoder(_Faults)
+_LONGEST_WORDS = 2000
 
 
 def first_fault(body: bytes) -> Fault:
@@ -134,7 +135,14 @@ def first_fault(body: bytes) -> Fault:
         faults = _decoder.decode(body).errors
     except (msgspec.MsgspecError, UnicodeDecodeError):
         return Fault()
-    return faults[0] if faults else Fault()
+    if not faults:
+        return Fault()
+    return Fault(*(_kept(text) for text in (faults[0].code, faults[0].message, faults[0].details)))
+
+
+def _kept(text: str | None) -> str | None:
+    """Amazon's words as a column can hold them."""
+    return text.replace("\x00", "\ufffd")[:_LONGEST_WORDS] if text else text
 
 
 def refusal(operation: str, status: int, fault: Fault, request_id: str | None) -> AmazonError:

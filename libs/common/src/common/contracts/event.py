@@ -12,6 +12,8 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from common import clock
 
+# Far above what ids of ours and Amazon's make up, and well within what an index holds.
+LONGEST_KEY = 500
 CONTENT_TYPE = "application/cloudevents+json; charset=UTF-8"
 
 Quantity = Annotated[int, Field(ge=0, le=2_147_483_647)]
@@ -162,6 +164,8 @@ def decode(
     about = About(envelope.type, envelope.id[:200], event.account_id)
     if b"\\u0000" in data and (place := _nul_in(event.model_dump())):
         raise MalformedEvent(f"{envelope.type}: {place}: text must not hold U+0000", about)
+    if len(event.key()) > LONGEST_KEY:
+        raise MalformedEvent(f"{envelope.type}: its key is longer than {LONGEST_KEY} characters", about)
     if envelope.entrepotaccount not in (None, str(event.account_id)):
         raise MalformedEvent("entrepotaccount differs from data.account_id", about)
     named = uuid5(_NAMES, f"{len(envelope.source)}:{envelope.source}{envelope.id}")
