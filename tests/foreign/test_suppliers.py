@@ -1,4 +1,4 @@
-"""A supplier's system in another language, written from the documents alone (README.md), against the running product."""
+"""A supplier's system in another language, written from the documents alone (README.md), does its whole job."""
 
 import asyncio
 import json
@@ -35,8 +35,21 @@ def java(folder: Path) -> list[str]:
     return ["java", "-Xmx128m", "-cp", f"{folder}:{needs}", "SupplierSystem"]
 
 
+def javascript(folder: Path) -> list[str]:
+    for name in ("package.json", "package-lock.json", "supplier.js"):
+        shutil.copy(HERE / "javascript" / name, folder)
+    _made(["npm", "ci", "--no-audit", "--no-fund", "--ignore-scripts"], folder)
+    return ["node", "supplier.js"]
+
+
+def go(folder: Path) -> list[str]:
+    _made(["go", "build", "-o", str(folder / "supplier"), "."], HERE / "go")
+    return [str(folder / "supplier")]
+
+
 LANGUAGES: dict[str, tuple[tuple[str, ...], Callable[[Path], list[str]]]] = {
     "java": (("javac", "mvn"), java),
+    "javascript": (("node", "npm"), javascript),
 }
 
 
