@@ -42,11 +42,6 @@ def javascript(folder: Path) -> list[str]:
     return ["node", "supplier.js"]
 
 
-def go(folder: Path) -> list[str]:
-    _made(["go", "build", "-o", str(folder / "supplier"), "."], HERE / "go")
-    return [str(folder / "supplier")]
-
-
 LANGUAGES: dict[str, tuple[tuple[str, ...], Callable[[Path], list[str]]]] = {
     "java": (("javac", "mvn"), java),
     "javascript": (("node", "npm"), javascript),
