@@ -73,7 +73,7 @@ bench: .venv/.installed  ## speed as ratios against a ceiling of the same run, i
 
 fuzz: .venv/.installed  ## rubbish against the local Amazon and all services; SECONDS=600 SEED=1 MODELS=../shared/sp-api/models
 	@$(BIN)/python -m amazon_sandbox.fuzzing $(or $(MODELS),../shared/sp-api/models) --seconds $(or $(SECONDS),600) --seed $(or $(SEED),1)
-	@FUZZ_SECONDS=$(or $(SECONDS),600) FUZZ_SEED=$(or $(SEED),1) $(BIN)/pytest -q tests/test_schemathesis.py
+	@FUZZ_SECONDS=$(or $(SECONDS),600) FUZZ_SEED=$(or $(SEED),1) $(BIN)/pytest -q tests/test_schemathesis.py tests/test_hostile.py
 
 mutants: .venv/.installed  ## planted bugs and mutated pure rules that a test must notice; ONLY=word (long)
 	@$(BIN)/python scripts/mutants.py $(if $(ONLY),--only $(ONLY))

@@ -20,7 +20,7 @@ class Server:
     is ready.
     """
 
-    start_seconds = 90.0
+    start_seconds = 300.0
 
     def __init__(self, name: str, log: Path) -> None:
         self.name = name
