@@ -27,6 +27,9 @@ async def test_a_service_answers_as_its_document_says(name: str, token: bool, op
     world = await open_world(name)
     arguments = ["run", f"{world.running.url}/openapi.json", "--checks", "all", "--no-color", *EXTENT]
     arguments += ["--phases", "examples,coverage,fuzzing,stateful"]
+    if name == "listings":
+        # PATCH of `/v1/listings/csv` fits `/v1/listings/{listing_id}`; `test_one_api.py` holds every 405.
+        arguments += ["--exclude-checks", "unsupported_method"]
     if token:
         arguments += ["--header", f"Authorization: {world.headers['authorization']}"]
     process = await asyncio.create_subprocess_exec(
