@@ -13,8 +13,9 @@ import pytest
 from common import clock
 from common.contracts.event import Money
 from common.contracts.inventory import SourceInventoryChanged
-from common.http import OutcomeUnknown
-from compliance_service.testing import Merchant
+from common.http import OutcomeUnknown, Response
+from common.testing.identity import Issuer
+from compliance_service.testing import SCOPES, Merchant
 
 ODD_SKUS = ["A/B", "A%2FB", "a b", "007", "O'Brien", "Ünï+&", "sku", "SKU", "\u2028line", "日本"]
 
@@ -385,3 +386,53 @@ async def test_an_export_of_listings_is_looked_up_as_it_is_byte_for_byte(merchan
         ["8", "", "", "", "", "line 6: the row has 2 cells, the header 3"],
     ]
     assert refused["type"] == "/problems/csv-unreadable"
+
+
+async def _delete(merchant: Merchant, source_id: UUID, headers: dict[str, str] | None = None) -> Response:
+    return await merchant.running.http.delete(f"/v1/sources/{source_id}", headers=headers or merchant.headers)
+
+
+@pytest.mark.row("D1")
+async def test_a_source_that_nothing_names_is_deleted_with_its_stock(merchant: Merchant) -> None:
+    source_id = await merchant.source("Mistyped", {"A-1": 5}, attested=False)
+    assert (await _delete(merchant, source_id)).status_code == 204
+    for path in ("", "/inventory", "/attestations"):
+        await merchant.call("GET", f"/v1/sources/{source_id}{path}", expect=404)
+    assert (await merchant.call("GET", "/v1/sources"))["items"] == []
+    looked_up = await merchant.call("POST", "/v1/inventory/lookup", json={"skus": ["A-1"]})
+    assert "Mistyped" not in str(looked_up)
+    assert (await _delete(merchant, source_id)).status_code == 404
+    again = await merchant.source("Mistyped", {"A-1": 7}, attested=False)
+    assert await merchant.available(again) == {"A-1": 7}
+
+
+@pytest.mark.row("D1")
+async def test_a_source_that_something_names_stays_and_the_answer_says_what_names_it(merchant: Merchant) -> None:
+    channel_id = uuid4()
+    await merchant.deliver(merchant.connection(channel_id))
+    attested, grouped = await merchant.source("Attested"), await merchant.source("Grouped", attested=False)
+    seen = await merchant.source("Seen", {"B-1": 1}, attested=False)
+    shipping = await merchant.source("Shipping", {"A-1": 5})
+    group = {"source_ids": [str(grouped)], "priorities": [], "allow_split": True}
+    await merchant.call("PUT", f"/v1/channels/{channel_id}/routing-group", json=group)
+    await merchant.deliver(merchant.order("111-0000001-0000001", {"A-1": 1}))
+
+    told = {}
+    for source_id in (attested, grouped, seen, shipping):
+        answer = await _delete(merchant, source_id)
+        assert (answer.status_code, answer.json()["type"]) == (409, "/problems/source-in-use")
+        told[source_id] = answer.json()["detail"]
+        assert (await merchant.call("GET", f"/v1/sources/{source_id}"))["id"] == str(source_id)
+    assert "attestations" in told[attested]
+    assert "routing groups" in told[grouped]
+    assert told[seen] == "it is named by decisions"
+    assert "reservations" in told[shipping]
+    assert await merchant.available(seen) == {"B-1": 1}
+
+
+@pytest.mark.row("A9")
+async def test_nobody_deletes_another_accounts_source(merchant: Merchant, issuer: Issuer) -> None:
+    source_id = await merchant.source("Mine", {"A-1": 5}, attested=False)
+    stranger = issuer.headers(uuid4(), *SCOPES)
+    assert (await _delete(merchant, source_id, stranger)).status_code == 404
+    assert await merchant.available(source_id) == {"A-1": 5}

@@ -1,9 +1,9 @@
 """Times that others tell. At the edge of the calendar a time has no UTC, so no column, cursor or token holds it."""
 
 from datetime import UTC, datetime
-from typing import Annotated
+from typing import Annotated, Any
 
-from pydantic import AfterValidator, AwareDatetime
+from pydantic import AfterValidator, AwareDatetime, BeforeValidator
 
 FIRST_YEAR, LAST_YEAR = 2000, 2200
 
@@ -28,11 +28,18 @@ def _checked(at: datetime) -> datetime:
     return at
 
 
+def _no_number(given: Any) -> Any:
+    """A number is a count of seconds or of milliseconds, depending on who reads it."""
+    if isinstance(given, int | float) or (isinstance(given, str) and "-" not in given[1:]):
+        raise ValueError("a time is written as RFC 3339 has it, such as 2026-12-01T10:00:00Z")
+    return given
+
+
 def _checked_in_utc(at: datetime) -> datetime:
     return _checked(at if at.tzinfo else at.replace(tzinfo=UTC))
 
 
 # An RFC 3339 time with its offset.
-Moment = Annotated[AwareDatetime, AfterValidator(_checked)]
+Moment = Annotated[AwareDatetime, BeforeValidator(_no_number), AfterValidator(_checked)]
 # The same where the offset was never asked for: without one it is UTC.
-MomentOrUtc = Annotated[datetime, AfterValidator(_checked_in_utc)]
+MomentOrUtc = Annotated[datetime, BeforeValidator(_no_number), AfterValidator(_checked_in_utc)]

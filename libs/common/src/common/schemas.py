@@ -3,7 +3,15 @@
 from itertools import islice
 from typing import Annotated, Any, ClassVar
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError, model_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    Strict,
+    StringConstraints,
+    ValidationError,
+    model_validator,
+)
 from pydantic_core import InitErrorDetails, PydanticCustomError
 
 from common.texts import odd_texts
@@ -17,6 +25,9 @@ Name = Annotated[
     StringConstraints(strip_whitespace=True, min_length=1, max_length=200),
     Field(json_schema_extra={"pattern": r"\S"}),
 ]
+# What JSON has of its own is taken as itself: a text that spells it, or another kind of value, is an error.
+Flag = Annotated[bool, Strict()]
+Whole = Annotated[int, Strict()]
 # Words for other people: a reason, a remark. May be empty.
 Remark = Annotated[str, StringConstraints(max_length=500)]
 # Ids that Amazon gives.

@@ -7,7 +7,7 @@ from uuid import UUID
 
 from pydantic import Field
 
-from common.schemas import AmazonOrderId, Answer, Body, Sku, Values
+from common.schemas import AmazonOrderId, Answer, Body, Flag, Sku, Values, Whole
 from compliance_service.schemas import Policies, Priority, RoutingGroupChanges
 
 
@@ -207,7 +207,7 @@ class SupposedStock(Body):
 
     source_id: UUID
     sku: Sku
-    available: Annotated[int, Field(ge=0, le=2_147_483_647)]
+    available: Annotated[Whole, Field(ge=0, le=2_147_483_647)]
     cost: SupposedCost | None = None
 
 
@@ -215,8 +215,8 @@ class SupposedSource(Body):
     """A source would be like this; what is not given stays as it is."""
 
     source_id: UUID
-    compliant: bool | None = None
-    enabled: bool | None = None
+    compliant: Flag | None = None
+    enabled: Flag | None = None
     priority: Priority | None = None
     shipping_policies: Policies | None = None
 

@@ -8,11 +8,11 @@ from uuid import UUID
 from pydantic import Field, StringConstraints, WithJsonSchema
 
 from common.moments import Moment
-from common.schemas import Answer, Body, Name, Sku, Values
+from common.schemas import Answer, Body, Flag, Name, Sku, Values, Whole
 
 SourceKind = Literal["supplier", "warehouse", "3pl"]
 Rule = Annotated[str, StringConstraints(min_length=1, max_length=50)]
-Priority = Annotated[int, Field(ge=0, le=1_000_000, description="the lower one is asked first")]
+Priority = Annotated[Whole, Field(ge=0, le=1_000_000, description="the lower one is asked first")]
 Policies = Annotated[list[Name], Field(max_length=200, description="shipping policies it supports; empty = all")]
 
 
@@ -23,7 +23,7 @@ class NewSource(Body):
     kind: SourceKind
     priority: Priority = 100
     shipping_policies: Policies = Field(default_factory=list)
-    enabled: bool = True
+    enabled: Flag = True
 
 
 class SourceChanges(Body):
@@ -33,7 +33,7 @@ class SourceChanges(Body):
     kind: SourceKind | None = None
     priority: Priority | None = None
     shipping_policies: Policies | None = None
-    enabled: bool | None = None
+    enabled: Flag | None = None
 
 
 class SourceAnswer(Answer):
@@ -153,7 +153,9 @@ class InventoryPage(Body):
     one_by_one = frozenset({"rows"})
 
     rows: Annotated[
-        list[Any], Field(min_length=1, max_length=5000), WithJsonSchema({"type": "array", "items": _STOCK_ROW})
+        list[Any],
+        Field(min_length=1, max_length=5000),
+        WithJsonSchema({"type": "array", "minItems": 1, "maxItems": 5000, "items": _STOCK_ROW}),
     ]
 
 
@@ -256,7 +258,7 @@ class RoutingGroupChanges(Body):
 
     source_ids: Annotated[list[UUID], Field(max_length=1000)] = Field(default_factory=list)
     priorities: Annotated[list[Rule], Field(max_length=20)] | None = None
-    allow_split: bool = True
+    allow_split: Flag = True
 
 
 class RoutingGroupAnswer(Answer):

@@ -8,7 +8,7 @@ from uuid import UUID
 
 from pydantic import AwareDatetime, Field, StringConstraints, WithJsonSchema
 
-from common.schemas import Answer, Body, Values
+from common.schemas import Answer, Body, Flag, Values, Whole
 from listings_service.checks import LARGEST_QUANTITY, LONGEST_TITLE, in_minor_units
 from listings_service.lifecycle import Health, Intent, Link
 from listings_service.models import InventoryRejection
@@ -122,9 +122,9 @@ class ListingChanges(Body):
     """Changes of one listing; fields left out stay."""
 
     title: Title | None = None
-    quantity: Annotated[int, Field(ge=0, le=LARGEST_QUANTITY)] | None = None
+    quantity: Annotated[Whole, Field(ge=0, le=LARGEST_QUANTITY)] | None = None
     price: Price | None = None
-    paused: bool | None = None
+    paused: Flag | None = None
 
 
 class PriceAnswer(Answer):

@@ -13,7 +13,7 @@ from common.contracts.event import Money, OrderedQuantity
 from common.contracts.orders import OrderHold
 from common.contracts.shipments import TrackingNumber
 from common.moments import MomentOrUtc
-from common.schemas import AmazonOrderId, Answer, Body, Remark, Sku, Values
+from common.schemas import AmazonOrderId, Answer, Body, Flag, Remark, Sku, Values, Whole
 from orders_service.models import Channel, FulfillmentRequest, Order, Shipment
 from orders_service.order_state import LineState, to_minor_units
 from orders_service.personal_data import PersonalData
@@ -32,8 +32,8 @@ class OrderSettings(Body):
     statuses: Annotated[list[ImportableStatus], Field(min_length=1, max_length=10)] = Field(
         default=["PENDING_AVAILABILITY", "PENDING", "UNSHIPPED", "PARTIALLY_SHIPPED"]
     )
-    created_within_days: int = Field(default=30, ge=1, le=730, description="Amazon serves two years (FACTS 8.1.3)")
-    acknowledge: bool = Field(default=False, description="send Amazon an acknowledgement of each imported order")
+    created_within_days: Whole = Field(default=30, ge=1, le=730, description="Amazon serves two years (FACTS 8.1.3)")
+    acknowledge: Flag = Field(default=False, description="send Amazon an acknowledgement of each imported order")
 
 
 class NewPolicy(Body):
