@@ -156,7 +156,7 @@ def _refused(answer: Response, problem: str, where: str) -> None:
     assert (said["type"], said["where"]) == (problem, where), f"{answer.url} -> {said}"
 
 
-def filters_of(route: Any) -> list[Mapping[str, Any]]:
+def filters_of(route: Any) -> list[str]:
     paging = ("limit", "cursor", "total")
     parameters = route.operation.get("parameters", ())
     found = [one for one in parameters if one["in"] == "query" and one["name"] not in paging]

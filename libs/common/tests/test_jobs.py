@@ -86,6 +86,17 @@ async def test_a_broken_run_is_tried_again_and_fails_at_last(database: Database)
     assert ended.errors[0] == {"code": "unexpected", "detail": "ZeroDivisionError"}
 
 
+async def test_a_run_whose_error_holds_what_no_column_does_ends_all_the_same(database: Database) -> None:
+    async def count(work: Work) -> None:
+        work.error("odd", "Amazon's words: \x00")
+        raise RunFailed("refused", "and \x00 again")
+
+    run_id = await queue(database)
+    await Worker(database, {"count": count}).run_due()
+    ended = await stored(database, run_id)
+    assert (ended.status, [error["code"] for error in ended.errors]) == ("failed", ["refused", "odd"])
+
+
 async def test_a_paused_run_resumes_from_its_cursor(database: Database) -> None:
     async def count(work: Work) -> None:
         if not work.cursor:

@@ -6,6 +6,7 @@ import dataclasses
 import json
 from collections.abc import AsyncIterator, Sequence
 from datetime import UTC, datetime
+from secrets import token_hex
 from uuid import UUID, uuid4
 
 import pytest
@@ -18,6 +19,7 @@ from common import clock, rewrapping
 from common.bulk import run
 from common.contracts.event import Received, encode
 from common.contracts.inventory import InventoryChanged, SourceInventoryChanged
+from common.contracts.shipments import ShipmentCreated, ShippedItem
 from common.crypto import KeyLost, KeyRing, Unreadable
 from common.db import Database
 from common.dead_letters import SEALED, UNSTORABLE, DeadLetter, ParkedKey
@@ -466,3 +468,38 @@ async def test_a_handled_event_again_in_a_batch_in_which_another_fails_has_no_se
     assert await consumer.replay() == 1
     await consumer.process([record(message, topic="t", key="k") for message in (again, bad)])
     assert await effects(database) == [("A", 1), ("bad", 1)]
+
+
+async def test_a_letter_that_cannot_be_opened_stops_no_other_key(database: Database) -> None:
+    handler = Effects()
+    handler.refuse = {"bad", "worse"}
+    consumer = consumer_of(database, handler)
+    await deliver(consumer, change("bad"), change("worse"))
+    async with database.transaction() as session:
+        await run(
+            session,
+            "update dead_letter set message = substr(message, 1, length(message) - 1) where id = "
+            "(select min(id) from dead_letter)",
+        )
+    handler.refuse = set()
+    await consumer.replay()
+    assert await effects(database) == [("worse", 1)]
+
+
+async def test_a_key_longer_than_an_index_holds_is_a_dead_letter_and_stops_nobody(database: Database) -> None:
+    consumer = consumer_of(database, Effects())
+    parcel = ShipmentCreated(
+        account_id=ACCOUNT,
+        selling_partner_id="A1",
+        amazon_order_id=token_hex(8000),
+        shipment_id=uuid4(),
+        carrier="UPS",
+        tracking_number="1",
+        shipped_at=datetime(2026, 1, 1, tzinfo=UTC),
+        items=(ShippedItem(sku="A", quantity=1),),
+    )
+    await deliver(consumer, parcel, change("good"))
+    assert await effects(database) == [("good", 1)]
+    async with database.transaction() as session:
+        (letter,) = (await session.exec(select(DeadLetter))).all()
+        assert (letter.parked, "key is longer" in letter.reason) == (False, True)

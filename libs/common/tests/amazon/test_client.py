@@ -13,6 +13,7 @@ from common import telemetry
 from common.amazon import errors, listings, orders, sellers
 from common.amazon.access import Seller
 from common.amazon.client import AmazonClient
+from common.amazon.errors import first_fault
 from common.amazon.limits import Limits
 from common.amazon.operations import CREATE_FEED, GET_LISTINGS_ITEM, GET_MARKETPLACE_PARTICIPATIONS, GET_ORDER
 from common.amazon.order import Order
@@ -333,3 +334,9 @@ async def test_an_operation_of_another_service_is_a_mistake_of_ours(
     with pytest.raises(ValueError, match="no share"):
         await client_of("listings").call(GET_MARKETPLACE_PARTICIPATIONS, seller, into=dict)
     assert wire.arrived == []
+
+
+def test_amazons_words_are_kept_as_a_column_can_hold_them() -> None:
+    body = b'{"errors": [{"code": "In\\u0000put", "message": "odd\\u0000", "details": "%s"}]}' % (b"x" * 9000)
+    fault = first_fault(body)
+    assert (fault.code, fault.message, len(fault.details or "")) == ("In\ufffdput", "odd\ufffd", 2000)
