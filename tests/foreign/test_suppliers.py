@@ -1,4 +1,4 @@
-"""A supplier's system in another language, written from the documents alone (README.md), does its whole job."""
+"""A supplier's system in another language (README.md) does its whole job over events and HTTP."""
 
 import asyncio
 import json
