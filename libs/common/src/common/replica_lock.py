@@ -60,7 +60,6 @@ class ReplicaLock:
     ) -> asyncio.Task[None]:
         """Returns when the connection is lost, or the loop ended."""
         lost = asyncio.Event()
-        beside = asyncio.create_task(_until_silent(connection, lost))
         connection.add_termination_listener(lambda _: lost.set())
         while not await connection.fetchval("select pg_try_advisory_lock($1, $2)", LOCK, self._replica):
             await _end(running)
@@ -76,6 +75,8 @@ class ReplicaLock:
             self._pulse.refused = ""
             running = asyncio.ensure_future(loop())
         waiting = asyncio.create_task(lost.wait())
+        # Only now: a connection does one thing at a time, and until here it asked for the lock.
+        beside = asyncio.create_task(_until_silent(connection, lost))
         try:
             await asyncio.wait({running, waiting}, return_when=asyncio.FIRST_COMPLETED)
         finally:
